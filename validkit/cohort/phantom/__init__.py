@@ -1,0 +1,11 @@
+"""The phantom: a simulated cohort whose truth is known.
+
+Ultrasound is simulated as what it is (`ultrasound`), of tissue with a lesion in it (`anatomy`, `lesion`), in patients
+whose lymph nodes, clinical columns and lesion share a latent aggressiveness (`patients`), at centres that differ
+(`sites`). Everything follows from the number of patients, the number of sites and one seed.
+"""
+
+from validkit.cohort.phantom.patients import describe, simulate_table
+from validkit.cohort.phantom.write import write_phantom
+
+__all__ = ["describe", "simulate_table", "write_phantom"]
