@@ -1,0 +1,1 @@
+"""The PLNM model, stage by stage, as scikit-learn estimators."""
