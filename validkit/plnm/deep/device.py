@@ -1,0 +1,66 @@
+"""The device, its threads and its chance: set for a stage, put back afterwards.
+
+Measured: the number of CPU threads changes the last bits of convolutions and so every weight after one step, while the
+same number gives the same bytes. A stage therefore runs under a fixed number, whatever the process has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import torch
+
+from validkit.errors import InputError
+
+THREADS = 2
+
+
+def resolve_device(device: str) -> torch.device:
+    """`auto` (CUDA where there is one, else the CPU), `cpu`, `cuda` or `cuda:N` to a torch device.
+
+    Raises InputError where CUDA is asked for and is not there.
+    """
+    name, _, index = device.partition(":")
+    if name not in ("auto", "cpu", "cuda") or (index and not (name == "cuda" and index.isdecimal())):
+        raise InputError(f'`device` must be "auto", "cpu", "cuda" or "cuda:N"; got {device!r}')
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cpu":
+        return torch.device("cpu")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(index or 0) >= count:
+        raise InputError(f'device = "{device}": this machine shows {count} CUDA devices to torch; "auto" or "cpu" runs')
+    return torch.device("cuda", int(index or 0))
+
+
+@contextmanager
+def stage(device: torch.device, *, seed: int | None = None, threads: int = THREADS) -> Iterator[None]:
+    """Run under a fixed number of threads, deterministic cuDNN without TF32, and a seeded global generator.
+
+    seed : of torch's generators inside (dropout draws from them); None leaves them as they are.
+    Threads, cuDNN flags and the state of the generators are restored on the way out.
+    """
+    with ExitStack() as stack:
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(threads)
+        cuda = device.type == "cuda"
+        if cuda:
+            flags = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+            stack.enter_context(flags)
+        if seed is not None:
+            stack.enter_context(torch.random.fork_rng(devices=[device.index] if cuda else []))
+            torch.default_generator.manual_seed(seed)
+            if cuda:
+                with torch.cuda.device(device):
+                    torch.cuda.manual_seed(seed)
+        yield
+
+
+def seeds(random_state: int, count: int) -> list[int]:
+    """`count` independent 63-bit seeds from one."""
+    if isinstance(random_state, bool) or not isinstance(random_state, (int, np.integer)) or random_state < 0:
+        raise InputError(f"`random_state` must be a whole number >= 0; got {random_state!r}")
+    words = np.random.SeedSequence(int(random_state)).generate_state(count, dtype=np.uint64)
+    return [int(word >> np.uint64(1)) for word in words]
