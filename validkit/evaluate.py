@@ -99,7 +99,6 @@ def _statistics(
 ) -> dict[str, Any]:
     level = setting.level
     groups = setting.hosmer_lemeshow.groups
-    at = {"threshold": threshold, "level": level}
     risks = [np.histogram(p[y == kind], bins=np.linspace(0, 1, 21))[0].tolist() for kind in (1, 0)]
     result: dict[str, Any] = {
         "n": len(y),
@@ -113,11 +112,11 @@ def _statistics(
         "oe": stats.observed_expected(y, p, level=level),
         "hosmer_lemeshow": stats.hosmer_lemeshow(y, p, groups=groups, fitted_here=part == TRAINING),
         "threshold": {"value": threshold, "rule": rule},
-        "accuracy": stats.accuracy(y, p, **at),
-        "sensitivity": stats.sensitivity(y, p, **at),
-        "specificity": stats.specificity(y, p, **at),
-        "ppv": stats.ppv(y, p, **at),
-        "npv": stats.npv(y, p, **at),
+        "accuracy": stats.accuracy(y, p, threshold=threshold, level=level),
+        "sensitivity": stats.sensitivity(y, p, threshold=threshold, level=level),
+        "specificity": stats.specificity(y, p, threshold=threshold, level=level),
+        "ppv": stats.ppv(y, p, threshold=threshold, level=level),
+        "npv": stats.npv(y, p, threshold=threshold, level=level),
         "at": [_at(y, p, value, level) for value in setting.thresholds.also],
         "roc": stats.roc_curve(y, p, level=level),
         "calibration": stats.calibration_curve(y, p, method=setting.calibration_curve, level=level),

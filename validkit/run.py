@@ -1,4 +1,4 @@
-"""A protocol on a cohort, to a run folder with predictions, evaluation and report.
+"""A protocol on a cohort, to a run folder with predictions and their evaluation.
 
 What learns receives training patients and their outcomes alone. Predictions of held-out patients are written and
 hashed before any held-out outcome is joined; where a protocol chooses by held-out AUC, each look is recorded.
@@ -9,69 +9,26 @@ from __future__ import annotations
 
 import io
 import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from validkit import __version__, stats
-from validkit.engine import Reporter, Silent
+from validkit import stats
+from validkit.engine import Reporter, Silent, parse_engine
 from validkit.errors import InputError
 from validkit.evaluate import evaluate
+from validkit.extras import require
+from validkit.folder import Run, finish, open_folder, same_cohort
 from validkit.plan import HELD_OUT, TRAINING, Plan, make_plan, seeder
 from validkit.protocol import Protocol
-from validkit.provenance import describe_device, resolve_device, sha256_of, versions
-from validkit.store import Store, digest, to_json, write_bytes, write_text
+from validkit.provenance import resolve_device, sha256_of, versions
+from validkit.store import Store, digest, write_bytes, write_text
 
 if TYPE_CHECKING:
     from validkit.cohort import Cohort
     from validkit.plnm.model import Inputs, PLNMModel, Predict
-
-
-@dataclass
-class Run:
-    """One run folder while it is being filled.
-
-    notices : what a reader must know: {severity, stage, text}
-    looks : each opening of held-out outcomes while the model was being fitted: {stage, text}
-    """
-
-    folder: Path
-    protocol: Protocol
-    overrides: Sequence[str]
-    device: str
-    engine: str
-    cache: Path | None
-    reporter: Reporter
-    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    timings: list[dict[str, Any]] = field(default_factory=list)
-    notices: list[dict[str, str]] = field(default_factory=list)
-    looks: list[dict[str, Any]] = field(default_factory=list)
-
-    @contextmanager
-    def timed(self, stage: str, say: str = "") -> Iterator[dict[str, Any]]:
-        """Time a stage; the yielded entry takes a `detail`."""
-        self.reporter.say(say or stage)
-        entry: dict[str, Any] = {"stage": stage, "seconds": 0.0, "detail": ""}
-        start = time.perf_counter()
-        yield entry
-        entry["seconds"] = round(time.perf_counter() - start, 3)
-        self.timings.append(entry)
-
-    def note(self, stage: str, text: str, severity: str = "note") -> None:
-        """Add a notice, once."""
-        entry = {"severity": severity, "stage": stage, "text": text}
-        if entry not in self.notices:
-            self.notices.append(entry)
-
-    def write(self, name: str, value: Any) -> None:
-        """Write a record as JSON."""
-        write_text(self.folder / name, to_json(value))
 
 
 def run_protocol(
@@ -86,7 +43,7 @@ def run_protocol(
     cache: Path | None = None,
     reporter: Reporter | None = None,
 ) -> Path:
-    """Run a protocol to a report and return the run folder.
+    """Run a protocol and return the run folder, from which `validkit.report.render_report` draws the report.
 
     out : the run folder; made where absent, continued where it holds a run of the same protocol
     cohort : folder with cohort.csv; None simulates the phantom that the protocol names
@@ -95,9 +52,10 @@ def run_protocol(
     cache : where extracted features are kept for every run; None for the user's cache folder
     Raises InputError for bad input and StageError where a stage cannot be carried out on these data.
     """
-    run = Run(out, protocol, overrides, resolve_device(device), engine, cache, reporter or Silent())
+    parse_engine(engine)
     _preflight(protocol, cohort)
-    _open_folder(run, source)
+    run = Run(out, protocol, overrides, resolve_device(device), engine, cache, reporter or Silent())
+    open_folder(run, source)
     data = _cohort(run, cohort)
     plan = make_plan(protocol, data.outcome)
     _write_plan(run, plan)
@@ -106,11 +64,7 @@ def run_protocol(
     _predict(run, data, plan, inputs, model)
     _saliency(run, data, plan, inputs, model)
     _evaluate(run, data, plan, model)
-    _finish(run, data, plan)
-    with run.timed("report", "drawing the report"):
-        from validkit.report import render_report
-
-        render_report(run.folder)
+    finish(run, data, plan)
     return run.folder
 
 
@@ -125,31 +79,12 @@ def _preflight(protocol: Protocol, cohort: Path | None) -> None:
         )
     if cohort is not None and not (cohort / "cohort.csv").is_file():
         raise InputError(f"no cohort.csv in {cohort}; --cohort takes the folder that holds it")
+    for extra in ("imaging", "deep", "models"):
+        require(extra, "running the PLNM model")
     from validkit.plnm.deep.backbones import check_weights
 
     for name in protocol.model.deep.backbones:
-        check_weights(name, protocol.model.deep.weights)
-
-
-def _open_folder(run: Run, source: str) -> None:
-    """Make the run folder, or continue the run that is in it if its protocol is the same."""
-    known = run.folder / "protocol.resolved.json"
-    if known.is_file():
-        there = json.loads(known.read_text(encoding="utf-8"))["digest"]
-        if there != run.protocol.digest():
-            raise InputError(
-                f"{run.folder} holds a run of another protocol (digest {there[:12]}, this one "
-                f"{run.protocol.digest()[:12]}); give another folder with --out, or delete it"
-            )
-    elif run.folder.exists() and any(run.folder.iterdir()):
-        raise InputError(f"{run.folder} is not empty and holds no run; give another folder with --out")
-    run.folder.mkdir(parents=True, exist_ok=True)
-    run.write("protocol.resolved.json", {"digest": run.protocol.digest(), "protocol": run.protocol.to_dict()})
-    if source:
-        write_text(run.folder / "protocol.toml", source)
-    for override in run.overrides:
-        stage = "deep" if override.startswith("model.deep") else "protocol"
-        run.note(stage, f"the protocol was changed on the command line: {override}", "warning")
+        check_weights(name, protocol.model.deep.weights, image_size=protocol.model.deep.image_size)
 
 
 # --- cohort and inputs -----------------------------------------------------------------------------
@@ -175,8 +110,8 @@ def _cohort(run: Run, folder: Path | None) -> Cohort:
                     reporter=run.reporter,
                 )
     with run.timed("cohort", "reading and checking the cohort"):
-        data = read_cohort(folder, run.protocol.cohort, engine=run.engine, reporter=run.reporter)
-    _same_cohort(run, data)
+        data = read_cohort(folder, run.protocol.cohort, reporter=run.reporter)
+    same_cohort(run, data)
     for text in data.notes:
         run.note("cohort", text)
     if data.excluded:
@@ -184,24 +119,12 @@ def _cohort(run: Run, folder: Path | None) -> Cohort:
     return data
 
 
-def _same_cohort(run: Run, data: Cohort) -> None:
-    """A run folder holds one cohort's run."""
-    known = run.folder / "cohort.digest"
-    there = known.read_text(encoding="utf-8").strip() if known.is_file() else data.digest
-    if there != data.digest:
-        raise InputError(
-            f"{run.folder} holds a run on another cohort (digest {there[:12]}, this one {data.digest[:12]}); "
-            "give another folder with --out, or delete it"
-        )
-    write_text(known, data.digest + "\n")
-
-
 def _write_plan(run: Run, plan: Plan) -> None:
     write_text(run.folder / "plan.csv", plan.tasks.to_csv(index=False))
     write_text(run.folder / "split.csv", plan.split.to_csv())
 
 
-def _groups(protocol: Protocol) -> dict[str, tuple[str, ...]]:
+def repeated_outlines(protocol: Protocol) -> dict[str, tuple[str, ...]]:
     """Repeated outlines by kind: as declared, or the primary one and its randomised copies."""
     setting = protocol.model.reproducibility
     groups = {name: roles for name, roles in (("intra", setting.intra), ("inter", setting.inter)) if roles}
@@ -220,7 +143,7 @@ def _inputs(run: Run, data: Cohort, plan: Plan) -> Inputs:
             data,
             run.protocol,
             training=plan.training,
-            groups=_groups(run.protocol),
+            groups=repeated_outlines(run.protocol),
             seed=seeder(run.protocol.protocol.seed.split)("perturbed outlines"),
             cache=run.cache,
             engine=run.engine,
@@ -243,7 +166,7 @@ def _fit(run: Run, data: Cohort, plan: Plan, inputs: Inputs) -> PLNMModel:
     model = PLNMModel(
         protocol.model,
         predictors=protocol.cohort.predictors,
-        groups=_groups(protocol),
+        groups=repeated_outlines(protocol),
         seed_of=seeder(protocol.protocol.seed.split),
         torch_seed=protocol.protocol.seed.torch,
         level=protocol.evaluation.level,
@@ -273,6 +196,10 @@ def _fit(run: Run, data: Cohort, plan: Plan, inputs: Inputs) -> PLNMModel:
 def _predict(run: Run, data: Cohort, plan: Plan, inputs: Inputs, model: PLNMModel) -> None:
     """Write every prediction; held-out outcomes are not touched."""
     training, held_out = inputs.take(plan.training), inputs.take(plan.held_out)
+    undefined = model.undefined(held_out)
+    if len(undefined):
+        text = f"selected features were undefined for {len(undefined)} held-out patients and took the training median"
+        run.note("radiomics", f"{text}: {', '.join(map(str, undefined.index[:10]))}", "warning")
     with run.timed("predictions", "predicting"):
         cross_fitted = pd.DataFrame(model.cross_fitted_, index=training.patients)
         parts = [
@@ -385,64 +312,14 @@ def _table_one(run: Run, data: Cohort, plan: Plan) -> dict[str, Any]:
     declared = run.protocol.cohort.predictors
     training = plan.training
     outcome = run.protocol.cohort.outcome
-    groups = data.outcome.loc[training].map({0: outcome.negative, 1: outcome.positive})
+    names = [outcome.negative, outcome.positive]
+    words = [names[value] for value in data.outcome.loc[training]]
+    groups = pd.Series(pd.Categorical(words, categories=names), index=training)
     return table_one(
         data.predictors.loc[training],
         groups,
         kinds={name: spec.kind for name, spec in declared.items()},
         labels={name: spec.label or name for name, spec in declared.items()},
         units={name: spec.unit for name, spec in declared.items()},
+        levels={name: spec.levels for name, spec in declared.items() if spec.levels},
     ).to_dict()
-
-
-def _finish(run: Run, data: Cohort, plan: Plan) -> None:
-    """Write run.json: what was run, on whom, with what, how long, and the digest of every record."""
-    header, seeds = run.protocol.protocol, run.protocol.protocol.seed
-    files = {
-        str(path.relative_to(run.folder)): sha256_of(path)
-        for path in sorted(run.folder.rglob("*"))
-        if path.is_file() and path.parent.name in (run.folder.name, "stages") and path.name != "run.json"
-        if not path.name.startswith(("report", "."))
-    }
-
-    def part(patients: Sequence[str]) -> dict[str, int]:
-        return {"n": len(patients), "events": int(data.outcome.loc[list(patients)].sum())}
-
-    run.write(
-        "run.json",
-        {
-            "validkit": __version__,
-            "status": "complete",
-            "synthetic": data.synthetic,
-            "protocol": {
-                "name": header.name,
-                "question": header.question,
-                "source": header.source,
-                "note": header.note,
-                "digest": run.protocol.digest(),
-            },
-            "outcome": run.protocol.cohort.outcome.model_dump(),
-            "overrides": list(run.overrides),
-            "started": run.started,
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "cohort": {
-                "name": data.name,
-                "description": data.description,
-                "digest": data.digest,
-                "patients": len(data.patients),
-                "events": int(data.outcome.sum()),
-                "excluded": [{"patient": patient, "reason": reason} for patient, reason in data.excluded],
-                "training": part(plan.training),
-                "held_out": part(plan.held_out),
-                "sites": {} if data.site is None else {str(k): int(v) for k, v in data.site.value_counts().items()},
-            },
-            "device": describe_device(run.device),
-            "engine": run.engine,
-            "seeds": {"split": seeds.split, "torch": seeds.torch},
-            "versions": versions(),
-            "timings": run.timings,
-            "notices": run.notices,
-            "looks": run.looks,
-            "files": files,
-        },
-    )

@@ -149,7 +149,7 @@ def dump_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
     if objects:
         raise TypeError(f"arrays of Python objects are not stored: {', '.join(objects)}")
     buffer = io.BytesIO()
-    np.savez(buffer, **dict(arrays))
+    np.savez(buffer, **dict(arrays))  # type: ignore[arg-type]  # the stubs take a name for `allow_pickle`
     return buffer.getvalue()
 
 

@@ -187,7 +187,7 @@ def _shape(image: Any, outline: Any, mask: Mask, preset: Preset, settings: Mappi
 def _one_slice(base: type) -> type:
     """PyRadiomics' 3-D shape class with the mesh measured by `slice_mesh`, to the same result."""
 
-    class OneSliceShape(base):  # type: ignore[misc]
+    class OneSliceShape(base):
         def _initSegmentBasedCalculation(self) -> None:
             import SimpleITK as sitk
 

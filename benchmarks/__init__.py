@@ -1,0 +1,1 @@
+"""What is measured rather than asserted; run with `python -m benchmarks NAME`."""

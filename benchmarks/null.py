@@ -1,0 +1,95 @@
+"""With outcomes shuffled, no signal is left: held-out AUC must average 0.5 within its simulation error.
+
+Every seed shuffles the outcomes over all patients, splits them anew and fits the whole model; extracted features come
+from the cache. The error is the standard error of the mean over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from validkit import stats
+from validkit.cohort import read_cohort
+from validkit.cohort.phantom import write_phantom
+from validkit.plan import make_plan, seeder
+from validkit.plnm.inputs import build_inputs
+from validkit.plnm.model import PLNMModel
+from validkit.protocol import Protocol, read_protocol
+from validkit.run import repeated_outlines
+from validkit.terminal import Terminal
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--protocol", default="plnm-quick")
+    parser.add_argument("--cohort", type=Path, help="folder with cohort.csv; without it, the protocol's phantom")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--set", dest="overrides", action="append", default=[])
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+
+
+def run(options: argparse.Namespace) -> int:
+    console = Console()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        protocol = read_protocol(options.protocol, options.overrides)
+        cohort = options.cohort or _phantom(protocol, Path(folder) / "cohort")
+        data = read_cohort(cohort, protocol.cohort)
+        for seed in range(options.seeds):
+            rows.append(_one(options, data, seed))
+            console.print(f"seed {seed:2d}  " + "  ".join(f"{k} {v:.3f}" for k, v in rows[-1].items()), highlight=False)
+    table = pd.DataFrame(rows)
+    summary = pd.DataFrame({"mean": table.mean(), "se": table.std(ddof=1) / np.sqrt(len(table))})
+    summary["z"] = (summary["mean"] - 0.5) / summary["se"]
+    console.print(summary.round(4).to_string(), highlight=False)
+    if options.json:
+        options.json.write_text(json.dumps({"seeds": rows, "summary": summary.to_dict("index")}, indent=1) + "\n")
+    return 0 if abs(summary.loc["nomogram", "z"]) < 3 else 1
+
+
+def _phantom(protocol: Protocol, folder: Path) -> Path:
+    phantom = protocol.cohort.default
+    if phantom is None:
+        raise SystemExit("this protocol names no phantom: give --cohort")
+    return write_phantom(folder, patients=phantom.patients, sites=phantom.sites, seed=phantom.seed)
+
+
+def _one(options: argparse.Namespace, data, seed: int) -> dict[str, float]:  # type: ignore[no-untyped-def]
+    """Held-out AUC of each whole model after one shuffle."""
+    overrides = [*options.overrides, f"protocol.seed.split={seed}", f"protocol.seed.torch={seed}"]
+    protocol = read_protocol(options.protocol, overrides)
+    shuffled = np.random.default_rng([seed, 1]).permutation(data.outcome.to_numpy())
+    outcome = pd.Series(shuffled, index=data.outcome.index)
+    plan = make_plan(protocol, outcome)
+    groups = repeated_outlines(protocol)
+    seed_of = seeder(protocol.protocol.seed.split)
+    built = build_inputs(
+        data,
+        protocol,
+        training=plan.training,
+        groups=groups,
+        seed=seed_of("perturbed outlines"),
+        cache=options.cache,
+        engine="loky",
+        reporter=Terminal(Console(quiet=True)),
+    )
+    model = PLNMModel(
+        protocol.model,
+        predictors=protocol.cohort.predictors,
+        groups=groups,
+        seed_of=seed_of,
+        torch_seed=protocol.protocol.seed.torch,
+        engine="loky",
+    )
+    model.fit(built.inputs.take(plan.training), outcome.loc[plan.training])
+    predicted = model.predict(built.inputs.take(plan.held_out))
+    y = outcome.loc[plan.held_out].to_numpy()
+    names = ["nomogram", "fusion", "radiomics", "clinical", f"deep/{model.chosen_['deep']}"]
+    return {name: stats.auc(y, predicted[name].to_numpy()).value for name in names}

@@ -1,0 +1,147 @@
+"""One run folder: opened or continued, filled with records, closed with a record of everything in it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from validkit import __version__
+from validkit.engine import Reporter
+from validkit.errors import InputError
+from validkit.plan import Plan
+from validkit.protocol import Protocol
+from validkit.provenance import describe_device, sha256_of, versions
+from validkit.store import to_json, write_text
+
+if TYPE_CHECKING:
+    from validkit.cohort import Cohort
+
+
+@dataclass
+class Run:
+    """One run folder while it is being filled.
+
+    notices : what a reader must know: {severity, stage, text}
+    looks : each opening of held-out outcomes while the model was being fitted: {stage, text}
+    """
+
+    folder: Path
+    protocol: Protocol
+    overrides: Sequence[str]
+    device: str
+    engine: str
+    cache: Path | None
+    reporter: Reporter
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    timings: list[dict[str, Any]] = field(default_factory=list)
+    notices: list[dict[str, str]] = field(default_factory=list)
+    looks: list[dict[str, Any]] = field(default_factory=list)
+
+    @contextmanager
+    def timed(self, stage: str, say: str = "") -> Iterator[dict[str, Any]]:
+        """Time a stage; the yielded entry takes a `detail`."""
+        self.reporter.say(say or stage)
+        entry: dict[str, Any] = {"stage": stage, "seconds": 0.0, "detail": ""}
+        start = time.perf_counter()
+        yield entry
+        entry["seconds"] = round(time.perf_counter() - start, 3)
+        self.timings.append(entry)
+
+    def note(self, stage: str, text: str, severity: str = "note") -> None:
+        """Add a notice, once."""
+        entry = {"severity": severity, "stage": stage, "text": text}
+        if entry not in self.notices:
+            self.notices.append(entry)
+
+    def write(self, name: str, value: Any) -> None:
+        """Write a record as JSON."""
+        write_text(self.folder / name, to_json(value))
+
+
+def open_folder(run: Run, source: str) -> None:
+    """Make the run folder, or continue the run that is in it if its protocol is the same."""
+    known = run.folder / "protocol.resolved.json"
+    if known.is_file():
+        there = json.loads(known.read_text(encoding="utf-8"))["digest"]
+        if there != run.protocol.digest():
+            raise InputError(
+                f"{run.folder} holds a run of another protocol (digest {there[:12]}, this one "
+                f"{run.protocol.digest()[:12]}); give another folder with --out, or delete it"
+            )
+    elif run.folder.exists() and any(run.folder.iterdir()):
+        raise InputError(f"{run.folder} is not empty and holds no run; give another folder with --out")
+    run.folder.mkdir(parents=True, exist_ok=True)
+    run.write("protocol.resolved.json", {"digest": run.protocol.digest(), "protocol": run.protocol.to_dict()})
+    if source:
+        write_text(run.folder / "protocol.toml", source)
+
+
+def same_cohort(run: Run, data: Cohort) -> None:
+    """A run folder holds one cohort's run."""
+    known = run.folder / "cohort.digest"
+    there = known.read_text(encoding="utf-8").strip() if known.is_file() else data.digest
+    if there != data.digest:
+        raise InputError(
+            f"{run.folder} holds a run on another cohort (digest {there[:12]}, this one {data.digest[:12]}); "
+            "give another folder with --out, or delete it"
+        )
+    write_text(known, data.digest + "\n")
+
+
+def finish(run: Run, data: Cohort, plan: Plan) -> None:
+    """Write run.json: what was run, on whom, with what, how long, and the digest of every record."""
+    header, seeds = run.protocol.protocol, run.protocol.protocol.seed
+    files = {
+        str(path.relative_to(run.folder)): sha256_of(path)
+        for path in sorted(run.folder.rglob("*"))
+        if path.is_file() and path.parent.name in (run.folder.name, "stages") and path.name != "run.json"
+        if not path.name.startswith(("report", "."))
+    }
+
+    def part(patients: Sequence[str]) -> dict[str, int]:
+        return {"n": len(patients), "events": int(data.outcome.loc[list(patients)].sum())}
+
+    run.write(
+        "run.json",
+        {
+            "validkit": __version__,
+            "status": "complete",
+            "synthetic": data.synthetic,
+            "protocol": {
+                "name": header.name,
+                "question": header.question,
+                "source": header.source,
+                "note": header.note,
+                "digest": run.protocol.digest(),
+            },
+            "outcome": run.protocol.cohort.outcome.model_dump(),
+            "overrides": list(run.overrides),
+            "started": run.started,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "cohort": {
+                "name": data.name,
+                "description": data.description,
+                "digest": data.digest,
+                "patients": len(data.patients),
+                "events": int(data.outcome.sum()),
+                "excluded": [{"patient": patient, "reason": reason} for patient, reason in data.excluded],
+                "training": part(plan.training),
+                "held_out": part(plan.held_out),
+                "sites": {} if data.site is None else {str(k): int(v) for k, v in data.site.value_counts().items()},
+            },
+            "device": describe_device(run.device),
+            "engine": run.engine,
+            "seeds": {"split": seeds.split, "torch": seeds.torch},
+            "versions": versions(),
+            "timings": run.timings,
+            "notices": run.notices,
+            "looks": run.looks,
+            "files": files,
+        },
+    )

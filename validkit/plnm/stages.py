@@ -1,0 +1,237 @@
+"""From the protocol's settings to fitted stages, each kept as a durable record."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from validkit.engine import Reporter, map_tasks
+from validkit.plnm import classifiers
+from validkit.plnm.selection import FeatureSelection, LassoSelector, MannWhitneyFilter, SpearmanFilter
+from validkit.plnm.storage import dump_estimator, load_estimator
+from validkit.sections import Classifiers, Deep, Lasso, MannWhitney, Radiomics
+from validkit.store import Files, Store, digest, dump_arrays, load_arrays, to_json
+
+if TYPE_CHECKING:
+    from validkit.plnm.deep.estimator import DeepTransfer
+
+LONGEST_FIRST = ("mlp", "lightgbm", "xgboost", "random-forest", "extra-trees", "svm", "lr", "knn")
+
+
+# --- radiomic selection ------------------------------------------------------------------------
+
+
+def selection(setting: Radiomics, seed: int) -> FeatureSelection:
+    """The selection steps as declared, in order."""
+    steps: list[Any] = []
+    for step in setting.select:
+        if isinstance(step, MannWhitney):
+            steps.append(MannWhitneyFilter(alpha=step.alpha, at_least=step.at_least))
+        elif isinstance(step, Lasso):
+            steps.append(
+                LassoSelector(
+                    folds=step.folds, rule=step.rule, loss=step.loss, at_least=step.at_least, random_state=seed
+                )
+            )
+        else:
+            steps.append(SpearmanFilter(above=step.above))
+    return FeatureSelection(steps=steps)
+
+
+# --- deep transfer learning --------------------------------------------------------------------
+
+
+def deep(setting: Deep, backbone: str, seed: int, device: str, reporter: Reporter | None) -> DeepTransfer:
+    """An unfitted network stage as declared."""
+    from validkit.plnm.deep.estimator import DeepTransfer
+
+    return DeepTransfer(
+        backbone=backbone,
+        weights=setting.weights,
+        train=setting.train,
+        image_size=setting.image_size,
+        embedding=setting.embedding,
+        components=setting.components,
+        epochs=setting.epochs,
+        patience=setting.patience,
+        batch_size=setting.batch_size,
+        learning_rate=setting.learning_rate,
+        weight_decay=setting.weight_decay,
+        inner_validation=setting.inner_validation,
+        crop=setting.augment.crop,
+        flip=setting.augment.flip,
+        intensity=setting.augment.intensity,
+        imbalance=setting.imbalance,
+        random_state=seed,
+        device=device,
+        reporter=reporter,
+    )
+
+
+def settings_of(estimator: Any) -> dict[str, Any]:
+    """The settings that a fit depends on; where it shows its progress is not one."""
+    return {name: value for name, value in estimator.get_params(deep=False).items() if name != "reporter"}
+
+
+def weights_of(estimator: DeepTransfer) -> str | None:
+    """SHA-256 of the weights that the network starts from; None where it starts from none."""
+    from validkit.plnm.deep.weights import find_weights
+
+    return find_weights(estimator.backbone, estimator.weights).sha256
+
+
+def dump_deep(estimator: DeepTransfer) -> dict[str, bytes]:
+    """A fitted network's files, by name."""
+    with tempfile.TemporaryDirectory() as name:
+        estimator.state_to_folder(Path(name))
+        return {file.name: file.read_bytes() for file in sorted(Path(name).iterdir())}
+
+
+def load_deep(files: Files, like: DeepTransfer) -> DeepTransfer:
+    """A fitted network from its files; device and progress as `like` has them."""
+    with tempfile.TemporaryDirectory() as name:
+        for file, data in files.items():
+            (Path(name) / file).write_bytes(data)
+        estimator = type(like).from_folder(Path(name))
+    return estimator.set_params(device=like.device, reporter=like.reporter)
+
+
+# --- classifiers -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A classifier after its grid search: the best candidate, fitted on all training patients.
+
+    cross_fitted : (n,) out-of-fold probabilities of the training patients with the chosen hyperparameters
+    """
+
+    name: str
+    estimator: Any
+    params: dict[str, Any]
+    best_score: float
+    best_sd: float
+    score: str
+    n_candidates: int
+    seconds: float
+    cross_fitted: np.ndarray
+
+    def record(self) -> dict[str, Any]:
+        """The search as the report shows it."""
+        return {
+            "name": self.name,
+            "label": classifiers.LABELS[self.name],
+            "best_score": self.best_score,
+            "best_sd": self.best_sd,
+            "score": self.score,
+            "params": self.params,
+            "n_candidates": self.n_candidates,
+        }
+
+
+@dataclass(frozen=True)
+class SearchTask:
+    """One classifier's search: everything it needs, so that any worker can do it."""
+
+    branch: str
+    name: str
+    table: pd.DataFrame
+    y: np.ndarray
+    setting: Classifiers
+    seed: int
+    cross_seed: int
+    store: Store
+
+
+def search_all(
+    branch: str,
+    table: pd.DataFrame,
+    y: np.ndarray,
+    setting: Classifiers,
+    seed_of: Callable[..., int],
+    *,
+    engine: str,
+    store: Store | None,
+    reporter: Reporter | None,
+) -> dict[str, Searched]:
+    """Every declared classifier, searched on these columns; finished searches are taken from their records."""
+    tasks = [
+        SearchTask(
+            branch,
+            name,
+            table,
+            y,
+            setting,
+            seed_of("search", branch, name),
+            seed_of("cross-fitting"),
+            store or Store(None),
+        )
+        for name in LONGEST_FIRST
+        if name in setting.use
+    ]
+    found = map_tasks(run_search, tasks, engine=engine, label=f"classifiers on {branch}", reporter=reporter)
+    by_name = {searched.name: searched for searched in found}
+    return {name: by_name[name] for name in setting.use}
+
+
+def run_search(task: SearchTask) -> Searched:
+    """One search, from its record where there is one."""
+    made_of = digest(
+        "search", task.name, task.table, task.y, task.setting.search.model_dump(), task.seed, task.cross_seed
+    )
+    return task.store.remember(
+        f"classifiers/{task.branch}/{task.name}", made_of, lambda: _search(task), dump=_dump, load=_load
+    )
+
+
+def _search(task: SearchTask) -> Searched:
+    setting = task.setting.search
+    result = classifiers.search(
+        task.name,
+        task.table,
+        task.y,
+        folds=setting.folds,
+        score=setting.score,
+        grid=setting.grid,
+        random_state=task.seed,
+    )
+    out_of_fold = classifiers.cross_fitted(
+        result.estimator, task.table, task.y, folds=setting.folds, random_state=task.cross_seed
+    )
+    return Searched(
+        name=task.name,
+        estimator=result.estimator,
+        params=result.params,
+        best_score=float(result.best_score),
+        best_sd=float(result.best_sd),
+        score=setting.score,
+        n_candidates=len(result.table),
+        seconds=float(result.seconds),
+        cross_fitted=out_of_fold,
+    )
+
+
+def _dump(searched: Searched) -> dict[str, bytes]:
+    facts = {**searched.record(), "seconds": searched.seconds}
+    return {
+        "estimator.skops": dump_estimator(searched.estimator),
+        "search.json": to_json(facts).encode(),
+        "cross_fitted.npz": dump_arrays({"probability": searched.cross_fitted}),
+    }
+
+
+def _load(files: Mapping[str, bytes]) -> Searched:
+    facts = json.loads(files["search.json"])
+    facts.pop("label")
+    return Searched(
+        **facts,
+        estimator=load_estimator(files["estimator.skops"]),
+        cross_fitted=load_arrays(files["cross_fitted.npz"])["probability"],
+    )
