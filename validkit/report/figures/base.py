@@ -1,0 +1,114 @@
+"""What a figure is: a Display holds finished numbers, a Plate groups displays as a paper's figure does."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from validkit.report.figures import style
+
+PNG_DPI = 160
+
+
+class Display(ABC):
+    """Numbers ready to be drawn. `frame()` returns what is drawn; the repr is text, not a picture."""
+
+    raster: ClassVar[bool] = False
+    wide: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What the panel shows, in a few words."""
+
+    @abstractmethod
+    def draw(self) -> Figure:
+        """The panel as a matplotlib figure; call inside `house_style()`."""
+
+    @abstractmethod
+    def frame(self) -> pd.DataFrame:
+        """The drawn numbers."""
+
+    def alt(self) -> str:
+        """A description for those who do not see the picture."""
+        return self.title
+
+    def figure(self) -> Figure:
+        """The panel as a matplotlib figure in the house style."""
+        with style.house_style():
+            return self.draw()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.title!r}, {len(self.frame())} rows)"
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure of the report: panels side by side, or the reason why there are none.
+
+    panels : (suffix, display); the suffix distinguishes files, "" for a single panel
+    """
+
+    name: str
+    title: str
+    caption: str
+    panels: tuple[tuple[str, Display], ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A panel as files: SVG text and PNG bytes, and whether some characters had no glyph."""
+
+    stem: str
+    title: str
+    alt: str
+    svg: str
+    png: bytes
+    raster: bool
+    wide: bool
+    size: tuple[float, float]
+    missing_glyphs: bool
+
+
+def draw(plate: Plate) -> tuple[Drawn, ...]:
+    """Every panel of a plate as SVG and PNG; the same numbers give the same bytes."""
+    return tuple(_draw(plate.name, suffix, display) for suffix, display in plate.panels)
+
+
+def _draw(name: str, suffix: str, display: Display) -> Drawn:
+    with style.house_style(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure = display.draw()
+        FigureCanvasAgg(figure)
+        svg, png = io.StringIO(), io.BytesIO()
+        figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None})
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    glyphs = [w for w in caught if "missing from font" in str(w.message)]
+    for warning in caught:
+        if warning not in glyphs:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return Drawn(
+        stem=f"{name}-{suffix}" if suffix else name,
+        title=display.title,
+        alt=display.alt(),
+        svg=svg.getvalue(),
+        png=png.getvalue(),
+        raster=display.raster,
+        wide=display.wide,
+        size=(float(figure.get_figwidth()), float(figure.get_figheight())),
+        missing_glyphs=bool(glyphs),
+    )
+
+
+def stack(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Frames below each other; no frames give an empty one."""
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

@@ -1,0 +1,144 @@
+"""The page: one HTML file that needs no network and no script, everything from the records escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from validkit.report import text, views
+from validkit.report.figures.base import Drawn, Plate
+from validkit.report.figures.catalogue import MOST_SALIENCY
+from validkit.report.limits import headline_sentence, notices
+from validkit.report.page import Block, Card, Missing, attempt
+from validkit.report.records import HELD_OUT, NotAvailable, Run, dig
+from validkit.report.sections import headline, sections
+from validkit.report.values import count
+
+HEAVY_SVG = 200_000
+"""characters of SVG above which the page holds the PNG instead"""
+GLYPHS = "Some characters have no glyph in the font of the figures; the tables spell them."
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An inlined image: data address, description, size in CSS pixels, and whether it may scroll on a phone."""
+
+    source: str
+    alt: str
+    width: int
+    height: int
+    wide: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure as the page shows it."""
+
+    number: int
+    plate: Plate
+    pictures: tuple[Picture, ...]
+    note: str
+
+
+def render(run: Run, plates: Sequence[Plate], drawn: Mapping[str, tuple[Drawn, ...]]) -> str:
+    """The page as text; the same records and drawings give the same bytes."""
+    shown = {plate.name: _shown(i, plate, drawn[plate.name]) for i, plate in enumerate(plates, 1)}
+    template = _environment().get_template("report.html.j2")
+    page = template.render(
+        question=_fact(run, "protocol.question") or "(no question was recorded)",
+        name=_fact(run, "protocol.name") or run.folder.name,
+        synthetic=run.synthetic,
+        who=_who(run),
+        sentence=attempt_text(run),
+        notices=notices(run),
+        cards=_cards(run),
+        at_thresholds=attempt("Net benefit at declared thresholds", lambda: [_thresholds(run)]),
+        sections=sections(run, {plate.name: plate for plate in plates}),
+        figures=shown,
+        rounding=text.ROUNDING,
+        version=_fact(run, "validkit"),
+    )
+    return page.rstrip() + "\n"
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("validkit.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _printable(value: Any) -> Any:
+    """Text from records without characters that hide or reorder what is read."""
+    return text.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _shown(i: int, plate: Plate, drawn: Sequence[Drawn]) -> Shown:
+    notes = [GLYPHS] if any(d.missing_glyphs for d in drawn) else []
+    if plate.name == "08-grad-cam" and len(drawn) == MOST_SALIENCY:
+        notes.append(f"At most the first {MOST_SALIENCY} patients are drawn.")
+    return Shown(i, plate, tuple(map(_picture, drawn)), " ".join(notes))
+
+
+def _picture(drawn: Drawn) -> Picture:
+    raster = drawn.raster or len(drawn.svg) > HEAVY_SVG
+    kind, data = ("image/png", drawn.png) if raster else ("image/svg+xml", drawn.svg.encode())
+    source = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    width, height = (round(96 * inches) for inches in drawn.size)
+    return Picture(source, drawn.alt, width, height, drawn.wide)
+
+
+def _fact(run: Run, path: str) -> str:
+    value = dig(run.info, path)
+    return "" if value is None else str(value)
+
+
+def _who(run: Run) -> list[tuple[str, str]]:
+    """Of whom the question was asked: cohort, patients, sets, sites."""
+
+    def sizes(path: str, patients: str = "n") -> str:
+        n, events = count(dig(run.info, f"{path}.{patients}")), count(dig(run.info, f"{path}.events"))
+        share = f" ({text.percent(events / n)})" if n and events is not None else ""
+        return f"{text.whole(n)} patients, {text.whole(events)} with {run.positive}{share}"
+
+    sites = dig(run.info, "cohort.sites") or {}
+    kind = "simulated patients (synthetic)" if run.synthetic else "real patients"
+    named = ", ".join(f"{site} ({text.whole(count(n))})" for site, n in sites.items())
+    return [
+        ("Cohort", f"{_fact(run, 'cohort.name') or text.DASH}: {kind}. {_fact(run, 'cohort.description')}".strip()),
+        ("All", sizes("cohort", "patients")),
+        ("Training", sizes("cohort.training")),
+        ("Held-out", sizes("cohort.held_out")),
+        ("Sites", f"{len(sites)}: {named}" if sites else "not recorded"),
+    ]
+
+
+def attempt_text(run: Run) -> str:
+    """The sentence under the headline, or nothing."""
+    try:
+        return headline_sentence(run)
+    except NotAvailable:
+        return ""
+
+
+def _cards(run: Run) -> list[Card] | Missing:
+    try:
+        return headline(run)
+    except NotAvailable as reason:
+        return Missing("The nomogram on held-out patients", str(reason))
+
+
+def _thresholds(run: Run) -> Block:
+    model = run.chosen("nomogram")
+    if model is None:
+        raise NotAvailable("evaluation.json holds no nomogram")
+    return views.thresholds(run, model, HELD_OUT)
