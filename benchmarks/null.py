@@ -86,6 +86,7 @@ def _one(options: argparse.Namespace, data, seed: int) -> dict[str, float]:  # t
         groups=groups,
         seed_of=seed_of,
         torch_seed=protocol.protocol.seed.torch,
+        cross_fit=protocol.cross_fits,
         engine="loky",
     )
     model.fit(built.inputs.take(plan.training), outcome.loc[plan.training])

@@ -52,6 +52,9 @@ def test_too_few_events_are_refused() -> None:
 def test_tasks_are_listed_with_their_seeds() -> None:
     plan = make_plan(read_protocol("plnm-paper"), outcome(421, 107))
     assert (plan.tasks["stage"] == "classifiers").sum() == 16
+    assert not (plan.tasks["stage"] == "cross-fitting").any()
+    quick = make_plan(read_protocol("plnm-quick"), outcome(160, 41))
+    assert (quick.tasks["stage"] == "cross-fitting").sum() == 3
     assert list(plan.tasks.loc[plan.tasks["stage"] == "deep", "seed"]) == [3407] * 3
 
 

@@ -32,6 +32,7 @@ SMALL = (
     "model.deep.saliency=2",
     'model.classifiers.use=["lr", "knn", "random-forest"]',
     "model.classifiers.search.folds=3",
+    "model.cross_fitting.folds=2",
     "evaluation.bootstrap.replicates=50",
 )
 
@@ -109,10 +110,10 @@ def test_predictions_hold_no_outcome(finished: Path) -> None:
 def test_held_out_outcomes_do_not_reach_what_learns(finished: Path, tmp_path: Path, cache: Path) -> None:
     """With every held-out outcome flipped, predictions and fitted records are the same bytes."""
     protocol = small("design.stratify=none")
-    plain = run_protocol(protocol, out=tmp_path / "plain", cohort=finished / "cohort", engine="loky:2", cache=cache)
+    plain = run_protocol(protocol, out=tmp_path / "plain", cohort=finished / "phantom", engine="loky:2", cache=cache)
     split = pd.read_csv(plain / "split.csv", dtype={"patient": str}).set_index("patient")["set"]
     flipped = tmp_path / "cohort"
-    shutil.copytree(finished / "cohort", flipped)
+    shutil.copytree(finished / "phantom", flipped)
     table = pd.read_csv(flipped / "cohort.csv", dtype={"patient_id": str})
     held_out = table["patient_id"].map(split) == "held-out"
     assert held_out.sum() == 18

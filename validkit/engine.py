@@ -77,26 +77,31 @@ def map_tasks(
     tasks: Sequence[Item] = list(items)
     _, workers = parse_engine(engine)
     reporter = reporter or Silent()
-    results: list[Result] = []
+    results: dict[int, Result] = {}
     if not tasks:
-        return results
+        return []
     with reporter.work(label, len(tasks)) as finished:
-        for result in _stream(function, tasks, min(workers, len(tasks))):
-            results.append(result)
+        for place, result in _stream(function, tasks, min(workers, len(tasks))):
+            results[place] = result
             finished()
-    return results
+    return [results[place] for place in range(len(tasks))]
 
 
-def _stream(function: Callable[[Item], Result], tasks: Sequence[Item], workers: int) -> Iterator[Result]:
+def _stream(function: Callable[[Item], Result], tasks: Sequence[Item], workers: int) -> Iterator[tuple[int, Result]]:
+    """Each task's place and result, as they are finished."""
     if workers == 1:
         with threadpool_limits(1):
-            for task in tasks:
-                yield function(task)
+            for place, task in enumerate(tasks):
+                yield place, function(task)
     else:
         with one_thread_each():
-            yield from Parallel(n_jobs=workers, return_as="generator", backend="loky")(
-                delayed(function)(task) for task in tasks
+            yield from Parallel(n_jobs=workers, return_as="generator_unordered", backend="loky")(
+                delayed(_numbered)(function, place, task) for place, task in enumerate(tasks)
             )
+
+
+def _numbered(function: Callable[[Item], Result], place: int, task: Item) -> tuple[int, Result]:
+    return place, function(task)
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +23,9 @@ from validkit.store import to_json, write_text
 
 if TYPE_CHECKING:
     from validkit.cohort import Cohort
+
+
+COMMANDS = ("validkit", "__main__")
 
 
 @dataclass
@@ -122,6 +127,7 @@ def finish(run: Run, data: Cohort, plan: Plan) -> None:
             },
             "outcome": run.protocol.cohort.outcome.model_dump(),
             "overrides": list(run.overrides),
+            "command": shlex.join(["validkit", *sys.argv[1:]]) if Path(sys.argv[0]).stem in COMMANDS else "Python",
             "started": run.started,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "cohort": {

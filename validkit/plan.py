@@ -92,6 +92,9 @@ def _tasks(protocol: Protocol, seed_of: Callable[..., int]) -> pd.DataFrame:
         if branch == "fusion":
             rows.append(("fusion", model.fusion.select.method, seed_of("fusion")))
         rows += [("classifiers", f"{branch}/{name}", seed_of("search", branch, name)) for name in model.classifiers.use]
+    if protocol.cross_fits:
+        folds = range(1, model.cross_fitting.folds + 1)
+        rows += [("cross-fitting", f"fold {k}", seed_of("cross-fitting")) for k in folds]
     rows += [("clinical", "independent predictors", None), ("nomogram", "nomogram", seed_of("nomogram"))]
     table = pd.DataFrame(rows, columns=["stage", "task", "seed"])
     return table.astype({"seed": "Int64"})

@@ -85,6 +85,12 @@ class Protocol(Section):
             ("evaluation.compare.reference", (self.evaluation.compare.reference,), "the model", models),
         ]
 
+    @property
+    def cross_fits(self) -> bool:
+        """Whether anything declared needs predictions of training patients by fits that did not see them."""
+        score, threshold = self.model.nomogram.fusion_score, self.evaluation.thresholds.on
+        return score == "cross-fitted" or threshold == "training-cross-fitted"
+
     def to_dict(self) -> dict[str, Any]:
         """Every setting, defaults written out, as plain JSON types."""
         return self.model_dump(mode="json", by_alias=True)

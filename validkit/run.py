@@ -94,7 +94,7 @@ def _cohort(run: Run, folder: Path | None) -> Cohort:
     from validkit.cohort import read_cohort
 
     if folder is None:
-        folder = run.folder / "cohort"
+        folder = run.folder / "phantom"
         phantom = run.protocol.cohort.default
         assert phantom is not None
         if not folder.exists():
@@ -170,6 +170,7 @@ def _fit(run: Run, data: Cohort, plan: Plan, inputs: Inputs) -> PLNMModel:
         seed_of=seeder(protocol.protocol.seed.split),
         torch_seed=protocol.protocol.seed.torch,
         level=protocol.evaluation.level,
+        cross_fit=protocol.cross_fits,
         device=run.device,
         engine=run.engine,
         store=Store(run.folder / "tasks", context=digest(versions(), run.device)),
@@ -201,12 +202,13 @@ def _predict(run: Run, data: Cohort, plan: Plan, inputs: Inputs, model: PLNMMode
         text = f"selected features were undefined for {len(undefined)} held-out patients and took the training median"
         run.note("radiomics", f"{text}: {', '.join(map(str, undefined.index[:10]))}", "warning")
     with run.timed("predictions", "predicting"):
-        cross_fitted = pd.DataFrame(model.cross_fitted_, index=training.patients)
         parts = [
             _long(model.fitted(training), TRAINING, "apparent"),
-            _long(cross_fitted, TRAINING, "cross-fitted"),
             _long(model.predict(held_out), HELD_OUT, "held-out"),
         ]
+        if model.cross_fitted_:
+            cross_fitted = pd.DataFrame(model.cross_fitted_, index=training.patients)
+            parts.insert(1, _long(cross_fitted, TRAINING, "cross-fitted"))
         buffer = io.BytesIO()
         pd.concat(parts, ignore_index=True).to_parquet(buffer, index=False)
         write_bytes(run.folder / "predictions.parquet", buffer.getvalue())

@@ -301,6 +301,12 @@ class Classifiers(Section):
         return self
 
 
+class CrossFitting(Section):
+    """Folds in which everything that sees images is fitted again: predictions of patients it was not fitted to."""
+
+    folds: Annotated[int, Field(ge=2)] = 5
+
+
 class Clinical(Section):
     """Which predictors may enter, and how independent ones are found (Table 2)."""
 
@@ -334,6 +340,7 @@ class Model(Section):
     deep: Deep = Deep()
     fusion: Fusion = Fusion()
     classifiers: Classifiers = Classifiers()
+    cross_fitting: CrossFitting = CrossFitting()
     clinical: Clinical = Clinical()
     nomogram: Nomogram = Nomogram()
 

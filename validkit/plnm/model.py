@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from validkit.engine import Reporter, Silent
 from validkit.plnm import classifiers, stages
 from validkit.plnm.clinical import ClinicalModel, ClinicalPredictors
+from validkit.plnm.crossfit import cross_fit
 from validkit.plnm.fusion import FusionSelector
 from validkit.plnm.nomogram import Nomogram
 from validkit.plnm.reproducibility import ReproducibilityFilter
@@ -75,6 +76,7 @@ class PLNMModel(BaseEstimator):
     predictors : the protocol's [cohort.predictors]
     groups : repeated outlines by kind, such as {"intra": ("reader_a", "reader_a_again")}
     seed_of : seed of a task from its identity
+    cross_fit : whether training patients also get predictions by fits that did not see them (see `crossfit`)
     store : where finished fits are kept, so that a killed run resumes
 
     After `fit`: `records_` (what the report draws from), `timings_`, `cross_fitted_` (out-of-fold probabilities of the
@@ -90,6 +92,7 @@ class PLNMModel(BaseEstimator):
         seed_of: Callable[..., int],
         torch_seed: int,
         level: float = 0.95,
+        cross_fit: bool = True,
         device: str = "auto",
         engine: str = "sequential",
         store: Store | None = None,
@@ -101,6 +104,7 @@ class PLNMModel(BaseEstimator):
         self.seed_of = seed_of
         self.torch_seed = torch_seed
         self.level = level
+        self.cross_fit = cross_fit
         self.device = device
         self.engine = engine
         self.store = store
@@ -129,6 +133,9 @@ class PLNMModel(BaseEstimator):
             self._fit_fusion(inputs, outcome)
         with self._timed("classifiers: fusion"):
             self._fit_classifiers("fusion", self._fused(inputs), outcome, look)
+        if self.cross_fit:
+            with self._timed("cross-fitting"):
+                self.cross_fitted_ |= cross_fit(self, inputs, outcome)
         with self._timed("clinical"), threadpool_limits(1):
             self._fit_clinical(inputs, outcome)
         with self._timed("nomogram"), threadpool_limits(1):
@@ -137,7 +144,7 @@ class PLNMModel(BaseEstimator):
 
     def predict(self, inputs: Inputs) -> pd.DataFrame:
         """Probability of the event, (n, models), one column a model, indexed by patient."""
-        columns: dict[str, np.ndarray] = dict(self._predict_deep(inputs))
+        columns = self.predict_deep(inputs)
         for branch, table in (("radiomics", self._signature(inputs)), ("fusion", self._fused(inputs))):
             columns |= self._predict_classifiers(branch, table)
             columns[branch] = columns[f"{branch}/{self.chosen_[branch]}"]
@@ -152,6 +159,23 @@ class PLNMModel(BaseEstimator):
         with threadpool_limits(1):
             table["nomogram"] = self.nomogram_.predict_proba(self._nomogram_table(inputs, self.fusion_score_))[:, 1]
         return table
+
+    def with_network(self, backbone: str) -> PLNMModel:
+        """An unfitted model of the same settings with one network, which keeps no records: for one fold."""
+        deep = self.settings.deep.model_copy(update={"backbones": (backbone,), "choose": "inner-validation"})
+        settings = self.settings.model_copy(update={"deep": deep})
+        return PLNMModel(**self.get_params(deep=False) | {"settings": settings, "store": None, "reporter": None})
+
+    def fit_images(self, inputs: Inputs, y: np.ndarray) -> PLNMModel:
+        """Fit what turns images into columns: ICC filter, selection, network with components, elimination."""
+        self.records_, self.chosen_ = {}, {}
+        with threadpool_limits(1):
+            self._fit_reproducibility(inputs)
+            self._fit_selection(inputs, y)
+        self._fit_deep(inputs, y, None)
+        with threadpool_limits(1):
+            self._fit_fusion(inputs, y)
+        return self
 
     # --- stages --------------------------------------------------------------------------------
 
@@ -195,7 +219,7 @@ class PLNMModel(BaseEstimator):
                 load=partial(stages.load_deep, like=estimator),
             )
         inner = {name: fitted.inner_auc_ for name, fitted in self.deep_.items()}
-        self.chosen_["deep"] = self._choose("deep", setting.choose, inner, self._predict_deep, look)
+        self.chosen_["deep"] = self._choose("deep", setting.choose, inner, self.predict_deep, look)
         self.records_["deep"] = {
             "backbones": [fitted.record() for fitted in self.deep_.values()],
             "chosen": self.chosen_["deep"],
@@ -203,7 +227,8 @@ class PLNMModel(BaseEstimator):
             "looked": setting.choose != "inner-validation",
         }
 
-    def _predict_deep(self, inputs: Inputs) -> dict[str, np.ndarray]:
+    def predict_deep(self, inputs: Inputs) -> dict[str, np.ndarray]:
+        """Probability of the event by each network, (n,) each."""
         return {f"deep/{name}": fitted.predict_proba(inputs.bank)[:, 1] for name, fitted in self.deep_.items()}
 
     def _components(self, inputs: Inputs) -> pd.DataFrame:
@@ -234,18 +259,16 @@ class PLNMModel(BaseEstimator):
         inner = {name: found.best_score for name, found in searched.items()}
 
         def predict(inputs: Inputs) -> Mapping[str, np.ndarray]:
-            return self._predict_classifiers(branch, self._branch_table(branch, inputs))
+            return self._predict_classifiers(branch, self.table(branch, inputs))
 
         chosen = self._choose(branch, setting.choose, inner, predict, look)
         self.chosen_[branch] = chosen
-        for name, found in searched.items():
-            self.cross_fitted_[f"{branch}/{name}"] = found.cross_fitted
-        self.cross_fitted_[branch] = searched[chosen].cross_fitted
         record = self.records_.setdefault("classifiers", {"chosen": {}, "choose": setting.choose})
         record[branch] = [found.record() for found in searched.values()]
         record["chosen"][branch] = chosen
 
-    def _branch_table(self, branch: str, inputs: Inputs) -> pd.DataFrame:
+    def table(self, branch: str, inputs: Inputs) -> pd.DataFrame:
+        """The columns that a branch's classifiers see: "radiomics" or "fusion"."""
         return self._signature(inputs) if branch == "radiomics" else self._fused(inputs)
 
     def _predict_classifiers(self, branch: str, table: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -269,13 +292,14 @@ class PLNMModel(BaseEstimator):
         self.clinical_model_ = ClinicalModel(
             predictors=self.independent_, level=self.level, **self._declared("kinds")
         ).fit(inputs.predictors, y)
-        self.cross_fitted_["clinical"] = self._cross_fitted(self.clinical_model_, inputs.predictors, y)
+        if self.cross_fit:
+            self.cross_fitted_["clinical"] = self._cross_fitted(self.clinical_model_, inputs.predictors, y)
         self.records_["clinical"] = self.clinical_.record()
 
     def _fit_nomogram(self, inputs: Inputs, y: np.ndarray) -> None:
         setting = self.settings.nomogram
         if setting.fusion_score == "cross-fitted":
-            self.fusion_score_ = self.cross_fitted_["fusion"]
+            self.fusion_score_ = self.cross_fitted_[SCORE]
         else:
             estimator = self.classifiers_["fusion"][self.chosen_["fusion"]].estimator
             self.fusion_score_ = classifiers.probability(estimator, self._fused(inputs))

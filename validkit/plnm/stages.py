@@ -17,7 +17,7 @@ from validkit.plnm import classifiers
 from validkit.plnm.selection import FeatureSelection, LassoSelector, MannWhitneyFilter, SpearmanFilter
 from validkit.plnm.storage import dump_estimator, load_estimator
 from validkit.sections import Classifiers, Deep, Lasso, MannWhitney, Radiomics
-from validkit.store import Files, Store, digest, dump_arrays, load_arrays, to_json
+from validkit.store import Files, Store, digest, to_json
 
 if TYPE_CHECKING:
     from validkit.plnm.deep.estimator import DeepTransfer
@@ -108,10 +108,7 @@ def load_deep(files: Files, like: DeepTransfer) -> DeepTransfer:
 
 @dataclass(frozen=True)
 class Searched:
-    """A classifier after its grid search: the best candidate, fitted on all training patients.
-
-    cross_fitted : (n,) out-of-fold probabilities of the training patients with the chosen hyperparameters
-    """
+    """A classifier after its grid search: the best candidate, fitted on all training patients."""
 
     name: str
     estimator: Any
@@ -121,7 +118,6 @@ class Searched:
     score: str
     n_candidates: int
     seconds: float
-    cross_fitted: np.ndarray
 
     def record(self) -> dict[str, Any]:
         """The search as the report shows it."""
@@ -146,7 +142,6 @@ class SearchTask:
     y: np.ndarray
     setting: Classifiers
     seed: int
-    cross_seed: int
     store: Store
 
 
@@ -163,16 +158,7 @@ def search_all(
 ) -> dict[str, Searched]:
     """Every declared classifier, searched on these columns; finished searches are taken from their records."""
     tasks = [
-        SearchTask(
-            branch,
-            name,
-            table,
-            y,
-            setting,
-            seed_of("search", branch, name),
-            seed_of("cross-fitting"),
-            store or Store(None),
-        )
+        SearchTask(branch, name, table, y, setting, seed_of("search", branch, name), store or Store(None))
         for name in LONGEST_FIRST
         if name in setting.use
     ]
@@ -183,9 +169,7 @@ def search_all(
 
 def run_search(task: SearchTask) -> Searched:
     """One search, from its record where there is one."""
-    made_of = digest(
-        "search", task.name, task.table, task.y, task.setting.search.model_dump(), task.seed, task.cross_seed
-    )
+    made_of = digest("search", task.name, task.table, task.y, task.setting.search.model_dump(), task.seed)
     return task.store.remember(
         f"classifiers/{task.branch}/{task.name}", made_of, lambda: _search(task), dump=_dump, load=_load
     )
@@ -202,9 +186,6 @@ def _search(task: SearchTask) -> Searched:
         grid=setting.grid,
         random_state=task.seed,
     )
-    out_of_fold = classifiers.cross_fitted(
-        result.estimator, task.table, task.y, folds=setting.folds, random_state=task.cross_seed
-    )
     return Searched(
         name=task.name,
         estimator=result.estimator,
@@ -214,7 +195,6 @@ def _search(task: SearchTask) -> Searched:
         score=setting.score,
         n_candidates=len(result.table),
         seconds=float(result.seconds),
-        cross_fitted=out_of_fold,
     )
 
 
@@ -223,15 +203,10 @@ def _dump(searched: Searched) -> dict[str, bytes]:
     return {
         "estimator.skops": dump_estimator(searched.estimator),
         "search.json": to_json(facts).encode(),
-        "cross_fitted.npz": dump_arrays({"probability": searched.cross_fitted}),
     }
 
 
 def _load(files: Mapping[str, bytes]) -> Searched:
     facts = json.loads(files["search.json"])
     facts.pop("label")
-    return Searched(
-        **facts,
-        estimator=load_estimator(files["estimator.skops"]),
-        cross_fitted=load_arrays(files["cross_fitted.npz"])["probability"],
-    )
+    return Searched(**facts, estimator=load_estimator(files["estimator.skops"]))

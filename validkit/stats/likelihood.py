@@ -10,6 +10,7 @@ programming after Konis, DPhil thesis, Oxford (2007).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -190,7 +191,7 @@ def profile_bound(
         warm[:] = held.beta
         return top.log_likelihood - held.log_likelihood - fall
 
-    inside = float(top.beta[j])
+    inside, known = float(top.beta[j]), -fall
     distance = width if math.isfinite(width) and width > 0 else 1.0
     for _ in range(60):
         outside = float(top.beta[j]) + side * distance
@@ -198,9 +199,24 @@ def profile_bound(
         if math.isnan(found):
             return math.nan
         if found > 0:
-            return float(optimize.brentq(excess, inside, outside, xtol=1e-11, rtol=1e-12))
-        inside, distance = outside, distance * 1.6
+            return _crossing(excess, {inside: known, outside: found})
+        inside, known, distance = outside, found, distance * 1.6
     return math.nan
+
+
+def _crossing(excess: Callable[[float], float], ends: Mapping[float, float]) -> float:
+    """Where `excess` is zero between two points of known values and unlike signs; NaN where it is undefined between.
+
+    The ends are not fitted again: another start may stop at another point of a nearly flat likelihood.
+    """
+    try:
+        return float(
+            optimize.brentq(
+                lambda value: ends[value] if value in ends else excess(value), *ends, xtol=1e-11, rtol=1e-12
+            )
+        )
+    except ValueError:
+        return math.nan
 
 
 @dataclass(frozen=True)
