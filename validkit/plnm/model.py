@@ -133,7 +133,7 @@ class PLNMModel(BaseEstimator):
             self._fit_fusion(inputs, outcome)
         with self._timed("classifiers: fusion"):
             self._fit_classifiers("fusion", self._fused(inputs), outcome, look)
-        if self.cross_fit:
+        if self.cross_fit or self.settings.nomogram.fusion_score == "cross-fitted":
             with self._timed("cross-fitting"):
                 self.cross_fitted_ |= cross_fit(self, inputs, outcome)
         with self._timed("clinical"), threadpool_limits(1):
@@ -292,7 +292,7 @@ class PLNMModel(BaseEstimator):
         self.clinical_model_ = ClinicalModel(
             predictors=self.independent_, level=self.level, **self._declared("kinds")
         ).fit(inputs.predictors, y)
-        if self.cross_fit:
+        if self.cross_fitted_:
             self.cross_fitted_["clinical"] = self._cross_fitted(self.clinical_model_, inputs.predictors, y)
         self.records_["clinical"] = self.clinical_.record()
 
