@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import null
+from benchmarks import null, picture
 
-BENCHMARKS = {"null": null}
+BENCHMARKS = {"null": null, "picture": picture}
 
 
 def main(arguments: list[str]) -> int:

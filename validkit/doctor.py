@@ -58,8 +58,8 @@ def _weights() -> list[Finding]:
     findings = []
     for name in BACKBONES:
         try:
-            found = find_weights(name, "imagenet")
-            findings.append(Finding(f"weights {name}", "ok", f"ImageNet weights: {found}"))
+            found = find_weights(name, "imagenet", fetch=False)
+            findings.append(Finding(f"weights {name}", "ok", f"ImageNet weights: {found.path}"))
         except (InputError, ImportError) as error:
             findings.append(Finding(f"weights {name}", "absent", str(error).splitlines()[0]))
     return findings

@@ -61,10 +61,11 @@ class Source:
         return f"{self.kind} ({self.path.name}, sha256 {self.sha256})"
 
 
-def find_weights(backbone: str, weights: str, *, reporter: Reporter | None = None) -> Source:
+def find_weights(backbone: str, weights: str, *, fetch: bool = True, reporter: Reporter | None = None) -> Source:
     """The source that a `weights` setting means for a backbone; downloads torchvision's ImageNet file at most once.
 
     weights : "imagenet", "none", a file, or a folder holding `<backbone>*.pth`, `.pt` or `.safetensors`
+    fetch : False looks on this machine alone
     Raises WeightsError, or MissingExtraError for efficientnet-lite0 without the `offline` extra.
     """
     if weights == "none":
@@ -72,7 +73,7 @@ def find_weights(backbone: str, weights: str, *, reporter: Reporter | None = Non
     if weights != "imagenet":
         path = _from_path(backbone, Path(weights).expanduser())
         return Source("file", path, file_sha256(path))
-    path = _packaged() if backbone == "efficientnet-lite0" else _cached_or_downloaded(backbone, reporter)
+    path = _packaged() if backbone == "efficientnet-lite0" else _cached_or_downloaded(backbone, fetch, reporter)
     digest = file_sha256(path)
     expected = path.stem.rpartition("-")[2]
     if not digest.startswith(expected):
@@ -161,13 +162,15 @@ def _from_path(backbone: str, path: Path) -> Path:
     raise WeightsError(f"{backbone}: the folder {path} holds {len(found)} candidates ({names}); name one file")
 
 
-def _cached_or_downloaded(backbone: str, reporter: Reporter | None) -> Path:
+def _cached_or_downloaded(backbone: str, fetch: bool, reporter: Reporter | None) -> Path:
     url = _imagenet_url(backbone)
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     target = folder / url.rpartition("/")[2]
     if target.is_file():
         return target
-    if os.environ.get(OFFLINE):
+    if not fetch:
+        outcome = "not tried"
+    elif os.environ.get(OFFLINE):
         outcome = f"not tried, because {OFFLINE} is set"
     else:
         say(reporter, f"{backbone}: fetching {target.name} into {folder}")
