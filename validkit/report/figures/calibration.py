@@ -68,7 +68,7 @@ class CalibrationDisplay(Display):
                 labels.append(f"{text.level(self.curve.level)} band".strip())
             above.plot(self.curve.x, self.curve.y, color=style.BLUE, linewidth=1.9)
             handles.append(Line2D([], [], color=style.BLUE, linewidth=1.9))
-            labels.append(style.short(self.curve.method, 36) or "Smoothed")
+            labels.append(style.short(self.curve.method.partition(" (")[0], 36) or "Smoothed")
         else:
             handles.append(Line2D([], [], linewidth=0))
             labels.append(style.short(f"No smooth curve: {self.why_no_curve}", 28))
