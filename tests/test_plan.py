@@ -25,7 +25,7 @@ def test_the_papers_split() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(40, 300), st.floats(0.15, 0.85), st.integers(0, 2**32 - 1))
+@given(st.integers(120, 400), st.floats(0.25, 0.75), st.integers(0, 2**32 - 1))
 def test_a_split_is_a_partition_with_the_events_share_kept(n: int, share: float, seed: int) -> None:
     y = outcome(n, round(share * n))
     plan = make_plan(read_protocol("plnm-quick", [f"protocol.seed.split={seed}"]), y)
@@ -47,6 +47,13 @@ def test_too_few_events_are_refused() -> None:
         make_plan(protocol, outcome(50, 1))
     with pytest.raises(InputError, match="both kinds of patient are needed"):
         make_plan(read_protocol("plnm-quick", ["design.stratify=none"]), outcome(50, 1))
+
+
+def test_too_few_patients_for_the_declared_folds_are_refused_at_once() -> None:
+    with pytest.raises(InputError, match=r"select \(lasso\): 10 folds need 10 .* in each of 3 cross-fitting folds"):
+        make_plan(read_protocol("plnm-quick"), outcome(60, 15))
+    with pytest.raises(InputError, match=r"model\.classifiers\.search: 10 folds need 10"):
+        make_plan(read_protocol("plnm-paper", ["model.radiomics.select=[]"]), outcome(60, 10))
 
 
 def test_tasks_are_listed_with_their_seeds() -> None:

@@ -33,6 +33,7 @@ SMALL = (
     'model.classifiers.use=["lr", "knn", "random-forest"]',
     "model.classifiers.search.folds=3",
     "model.cross_fitting.folds=2",
+    'model.radiomics.select=[{method = "mann-whitney"}, {method = "spearman"}, {method = "lasso", folds = 3}]',
     "evaluation.bootstrap.replicates=50",
 )
 

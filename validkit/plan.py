@@ -47,7 +47,9 @@ def make_plan(protocol: Protocol, outcome: pd.Series) -> Plan:
     outcome : 0/1, indexed by patient; used for stratification and counts alone
     """
     seed_of = seeder(protocol.protocol.seed.split)
-    return Plan(split=_holdout(protocol, outcome), tasks=_tasks(protocol, seed_of))
+    plan = Plan(split=_holdout(protocol, outcome), tasks=_tasks(protocol, seed_of))
+    _enough(protocol, outcome.loc[plan.training])
+    return plan
 
 
 def seeder(base: int) -> Callable[..., int]:
@@ -81,6 +83,25 @@ def _holdout(protocol: Protocol, outcome: pd.Series) -> pd.DataFrame:
                 "a larger cohort, another design.test, or stratify = 'outcome'"
             )
     return pd.DataFrame({"set": sets}, index=pd.Index(outcome.index, name="patient"))
+
+
+def _enough(protocol: Protocol, outcome: pd.Series) -> None:
+    """Folds need patients of both kinds, those within folds too; said before anything expensive."""
+    model = protocol.model
+    inner = {f"model.radiomics.select ({s.method})": s.folds for s in model.radiomics.select if s.method == "lasso"}
+    fewest = min(int(outcome.sum()), int(len(outcome) - outcome.sum()))
+    left, where = fewest, ""
+    if protocol.cross_fits:
+        inner_of = model.cross_fitting.folds
+        left, where = fewest - -(-fewest // inner_of), f" in each of {inner_of} cross-fitting folds"
+    needed = {place: (folds, left, where) for place, folds in inner.items()}
+    needed["model.classifiers.search"] = (model.classifiers.search.folds, fewest, "")
+    for place, (folds, there, within) in needed.items():
+        if there < folds:
+            raise InputError(
+                f"{place}: {folds} folds need {folds} training patients of each kind{within}, and there are {there}; "
+                "declare fewer folds, or give a larger cohort"
+            )
 
 
 def _tasks(protocol: Protocol, seed_of: Callable[..., int]) -> pd.DataFrame:
