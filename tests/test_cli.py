@@ -67,6 +67,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    # a shell shows 130 either way; Python itself dies by the signal where it came during an exec of text in an import
+    assert process.returncode in (130, -signal.SIGINT)
     assert "the same command goes on" in output
     assert "Traceback" not in output
