@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("validkit", deadline=None)  # a busy machine is no failure of a law
+settings.load_profile("validkit")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -7,8 +8,27 @@ import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
 
 from validkit.errors import InputError
-from validkit.stats import Estimate, auc, bootstrap, brier, net_benefit
-from validkit.stats.resampling import _draws, _jackknife, _replicates
+from validkit.stats import (
+    Estimate,
+    accuracy,
+    auc,
+    bootstrap,
+    brier,
+    calibration_in_the_large,
+    calibration_slope,
+    discrimination_slope,
+    log_loss,
+    net_benefit,
+    npv,
+    observed_expected,
+    ppv,
+    scaled_brier,
+    sensitivity,
+    specificity,
+)
+from validkit.stats.draws import draw_plan
+from validkit.stats.quick import quick
+from validkit.stats.resampling import _jackknife, _replicates, bootstrap_all
 
 
 def simulated(seed: int, n: int = 60, digits: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -17,18 +37,134 @@ def simulated(seed: int, n: int = 60, digits: int = 1) -> tuple[np.ndarray, np.n
     return (rng.random(n) < 0.2 + 0.6 * p).astype(int), p
 
 
-@pytest.mark.parametrize("statistic", [auc, brier])
+PLAIN = (
+    auc,
+    brier,
+    scaled_brier,
+    log_loss,
+    observed_expected,
+    discrimination_slope,
+    calibration_slope,
+    calibration_in_the_large,
+)
+AT_THRESHOLD = (sensitivity, specificity, ppv, npv, accuracy, net_benefit)
+QUICK = {f.__name__: f for f in PLAIN} | {f.__name__: functools.partial(f, threshold=0.4) for f in AT_THRESHOLD}
+
+
+@pytest.mark.parametrize("name", QUICK)
 @pytest.mark.parametrize("stratified", [False, True])
 @pytest.mark.parametrize("interval", ["percentile", "bca"])
-def test_the_quick_path_gives_what_the_plain_one_gives(statistic, stratified: bool, interval: str) -> None:
+def test_the_quick_path_gives_what_the_plain_one_gives(name: str, stratified: bool, interval: str) -> None:
+    statistic = QUICK[name]
     y, p = simulated(1)
-    options = {"replicates": 300, "interval": interval, "stratified": stratified, "rng": 5}
-    quick = bootstrap(statistic, y, p, **options)
+    p = np.clip(p, 0.1, 0.9)
+    options = {"replicates": 120, "interval": interval, "stratified": stratified, "rng": 5}
+    assert quick(statistic) is not None
+    fast = bootstrap(statistic, y, p, **options)
     plain = bootstrap(lambda a, b: statistic(a, b).value, y, p, **options)
-    for name in ("value", "low", "high", "se"):
-        assert getattr(quick, name) == pytest.approx(getattr(plain, name), abs=1e-12)
-    assert quick.note == plain.note
-    assert bootstrap(statistic.__name__, y, p, **options) == quick
+    for field in ("value", "low", "high", "se"):
+        assert getattr(fast, field) == pytest.approx(getattr(plain, field), abs=1e-11)
+    assert fast.note == plain.note
+    assert fast.method == f"bootstrap, {'BCa' if interval == 'bca' else interval}{', stratified' * stratified}"
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_the_quick_path_with_clusters(name: str) -> None:
+    statistic = QUICK[name]
+    y, p = simulated(11)
+    p = np.clip(p, 0.1, 0.9)
+    options = {"replicates": 60, "rng": 5, "clusters": np.arange(60) // 3, "interval": "bca"}
+    fast = bootstrap(statistic, y, p, **options)
+    plain = bootstrap(lambda a, b: statistic(a, b).value, y, p, **options)
+    assert (fast.low, fast.high) == pytest.approx((plain.low, plain.high), abs=1e-11)
+    assert fast.method == "bootstrap, BCa, by cluster"
+
+
+def test_certain_predictions_on_the_quick_path() -> None:
+    y, p = simulated(12)
+    p = np.where((p < 0.15) & (y == 0), 0.0, p)
+    p = np.where((p > 0.85) & (y == 1), 1.0, p)
+    p[np.flatnonzero((p > 0) & (p < 1) & (y == 1))[0]] = 0.0  # one contradicted
+    assert math.isnan(bootstrap(calibration_slope, y, p, rng=1, replicates=50).value)
+    y[p == 0] = 0
+    for statistic in (calibration_slope, calibration_in_the_large, log_loss):
+        fast = bootstrap(statistic, y, p, rng=1, replicates=80)
+        plain = bootstrap(lambda a, b, f=statistic: f(a, b).value, y, p, rng=1, replicates=80)
+        assert fast.value == plain.value
+        assert (fast.low, fast.high) == pytest.approx((plain.low, plain.high), abs=1e-11)
+
+
+def test_separated_replicates_are_undefined_on_both_paths() -> None:
+    y = np.r_[np.zeros(15, int), np.ones(15, int)]
+    p = np.linspace(0.05, 0.95, 30)
+    p[14], p[15] = p[15], p[14]
+    y_fast = bootstrap(calibration_slope, y, p, rng=1, replicates=200)
+    y_plain = bootstrap(lambda a, b: calibration_slope(a, b).value, y, p, rng=1, replicates=200)
+    assert y_fast.note == y_plain.note
+    assert int(y_fast.note.split()[0]) < 190
+
+
+def test_any_number_of_threads_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("validkit.stats.draws._WORTH_A_THREAD", 0)
+    y, p = simulated(13, n=200, digits=2)
+    p = np.clip(p, 0.01, 0.99)
+    names = [f.__name__ for f in PLAIN if f not in (log_loss, scaled_brier, discrimination_slope)]
+    first = bootstrap_all(names, y, p, rng=3, replicates=101, threads=1)
+    for threads in (2, 3, 16):
+        assert bootstrap_all(names, y, p, rng=3, replicates=101, threads=threads) == first
+    done: list[tuple[int, int]] = []
+    told = bootstrap_all(names, y, p, rng=3, replicates=101, progress=lambda d, n: done.append((d, n)))
+    assert told == first
+    assert done[-1] == (101, 101)
+
+
+def test_the_order_of_rows_and_copies_of_rows_do_not_matter() -> None:
+    y, p = simulated(14)
+    order = np.random.default_rng(0).permutation(y.size)
+    for interval in ("percentile", "bca"):
+        first = bootstrap(auc, y, p, rng=1, interval=interval)
+        assert bootstrap(auc, y[order], p[order], rng=1, interval=interval) == first
+    weights = np.random.default_rng(1).integers(0, 4, y.size)
+    weighted = bootstrap(auc, y, p, rng=1, weights=weights)
+    assert weighted == bootstrap(auc, np.repeat(y, weights), np.repeat(p, weights), rng=1)
+    assert weighted.n == weights.sum()
+
+
+def test_incomplete_patients_are_left_out_only_when_asked() -> None:
+    y, p = simulated(15)
+    holed = np.where(np.arange(60) < 4, np.nan, p)
+    with pytest.raises(InputError, match="missing"):
+        bootstrap(auc, y, holed, rng=1)
+    estimate = bootstrap(auc, y, holed, rng=1, missing="complete-case")
+    assert (estimate.n, estimate.n_missing) == (56, 4)
+    assert estimate.note.endswith("4 of 60 patients left out as incomplete (complete case)")
+    assert estimate.low == bootstrap(auc, y[4:], p[4:], rng=1).low
+    clustered = bootstrap(auc, y, holed, rng=1, missing="complete-case", clusters=np.arange(60) // 2)
+    assert clustered.low == bootstrap(auc, y[4:], p[4:], rng=1, clusters=np.arange(4, 60) // 2).low
+
+
+def test_studentized_uses_the_standard_error_of_each_replicate() -> None:
+    y, p = simulated(16, n=80, digits=3)
+    plan = draw_plan(y[np.lexsort((y, p))], rng=2, replicates=300)
+    order = np.lexsort((y, p))
+    found = plan.replicates(lambda a, b: [(e := brier(a, b)).value, e.se], y[order], p[order])
+    whole = brier(y, p)
+    t = (found[:, 0] - whole.value) / found[:, 1]
+    estimate = bootstrap(brier, y, p, rng=2, replicates=300, interval="studentized")
+    want = whole.value - whole.se * np.quantile(t, [0.975, 0.025])
+    assert (estimate.low, estimate.high) == pytest.approx(want, abs=1e-12)
+    assert estimate.method == "bootstrap, studentised"
+    none = bootstrap(lambda a, b: float(b.mean()), y, p, rng=2, interval="studentized")
+    assert math.isnan(none.low)
+    assert "too few" in none.note
+
+
+def test_several_statistics_share_their_replicates() -> None:
+    y, p = simulated(17)
+    own = {"mine": lambda a, b: float(np.median(b)), "auc": "auc", "cut": functools.partial(ppv, threshold=0.5)}
+    together = bootstrap_all(own, y, p, rng=1, replicates=100)
+    for name, statistic in own.items():
+        assert together[name] == bootstrap(statistic, y, p, rng=1, replicates=100)
 
 
 def test_same_seed_same_bytes_other_seed_other_draws() -> None:
@@ -42,21 +178,12 @@ def test_same_seed_same_bytes_other_seed_other_draws() -> None:
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
-def test_stratified_draws_keep_the_classes() -> None:
-    y, _ = simulated(3)
-    for index in _draws(y, 40, True, np.random.default_rng(0)):
-        assert (y[index].sum(axis=1) == y.sum()).all()
-    plain = next(iter(_draws(y, 400, False, np.random.default_rng(0))))
-    assert plain.shape == (400, y.size)
-    assert plain.min() == 0
-    assert plain.max() == y.size - 1
-    assert abs(np.bincount(plain.ravel()).std() - 20) < 5  # each patient 400 times, Poisson-like
-
-
 @pytest.mark.parametrize("statistic", [auc, brier])
 def test_bca_against_scipy_on_the_same_replicates(statistic) -> None:
     y, p = simulated(4, digits=3)
-    values = _replicates(statistic, y, p, 1000, False, np.random.default_rng(9))
+    order = np.lexsort((y, p))
+    y, p = y[order], p[order]
+    values = _replicates({"s": statistic}, y, p, draw_plan(y, rng=9, replicates=1000), False)["s"][:, 0]
 
     class Done:
         bootstrap_distribution = values
@@ -76,13 +203,6 @@ def test_jackknife_in_closed_form(statistic) -> None:
     y, p = simulated(5)
     want = [statistic(np.delete(y, i), np.delete(p, i)).value for i in range(y.size)]
     np.testing.assert_allclose(_jackknife(statistic, y, p), want, atol=1e-13)
-
-
-def test_blocks_do_not_change_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    y, p = simulated(6)
-    whole = bootstrap(auc, y, p, rng=1, replicates=100)
-    monkeypatch.setattr("validkit.stats.resampling._BLOCK", 7 * y.size)
-    assert bootstrap(auc, y, p, rng=1, replicates=100) == whole
 
 
 def test_replicates_with_one_class_are_counted() -> None:
@@ -135,10 +255,10 @@ def test_bad_arguments() -> None:
             bootstrap(auc, y, p, rng=bad)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="rng"):
         bootstrap(auc, y, p)  # type: ignore[call-arg]
-    with pytest.raises(InputError, match="`interval` must be one of 'percentile', 'bca'"):
+    with pytest.raises(InputError, match="`interval` must be one of 'percentile', 'bca', 'studentized'"):
         bootstrap(auc, y, p, rng=0, interval="basic")
-    with pytest.raises(InputError, match="`statistic` must be one of 'auc', 'brier'"):
-        bootstrap("accuracy", y, p, rng=0)
+    with pytest.raises(InputError, match="`statistic` must be one of 'auc'"):
+        bootstrap("nonsense", y, p, rng=0)
     with pytest.raises(InputError, match="`replicates` must be a whole number of at least 20"):
         bootstrap(auc, y, p, rng=0, replicates=5)
 

@@ -22,6 +22,7 @@ def test_to_dict_is_plain_json() -> None:
         "n": 7,
         "n_events": None,
         "note": "why",
+        "n_missing": 0,
     }
     json.dumps(estimate.to_dict(), allow_nan=False)
 

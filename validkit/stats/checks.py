@@ -5,14 +5,22 @@ Rows are counted from 0, as in the array that was passed.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import inspect
 import math
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from validkit.errors import InputError
+from validkit.stats.results import Record
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -181,7 +189,9 @@ def check_thresholds(thresholds: ArrayLike, name: str = "thresholds") -> FloatAr
     array = as_float(thresholds, name)
     if np.isnan(array).any() or (array < 0).any() or (array > 1).any():
         raise InputError(f"`{name}` must lie in [0, 1]; they run from {array.min():g} to {array.max():g}")
-    settled = np.array([settle(float(t)) for t in array])
+    decimal = np.round(array, 10)
+    residue = array - decimal
+    settled = np.where((residue > 0) & (residue <= 4 * np.spacing(array)), decimal, array)
     if (np.diff(settled) <= 0).any():
         raise InputError(f"`{name}` must be strictly increasing")
     return settled
@@ -196,3 +206,138 @@ def exact_decimal(value: float | str | Decimal, name: str) -> Decimal:
     if not decimal.is_finite():
         raise InputError(f"`{name}` must be finite, not {value!r}")
     return decimal
+
+
+# --- incomplete patients and frequency weights ------------------------------------------------
+
+
+def patients(*arguments: str | tuple[str, ...]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Give a statistic its `missing` and `weights` arguments; the function itself sees complete, unweighted patients.
+
+    arguments : names of the arguments with one entry a patient, along their last axis; a tuple for each sample where a
+    function compares two samples
+
+    missing : "error" (a missing value is an error that names its rows) or "complete-case": patients with a missing
+        value in any of the arguments are left out, and the result counts them in `n_missing` and in its note
+    weights : frequency weights, whole numbers; patient i stands for weights[i] patients, and 0 leaves the patient out.
+        Every count and standard error is that of the patients written out one by one.
+    """
+    samples = [names if isinstance(names, tuple) else (names,) for names in arguments]
+    if not any(isinstance(names, tuple) for names in arguments):
+        samples = [tuple(str(name) for name in arguments)]
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def with_patients(*args: P.args, **kwargs: P.kwargs) -> R:
+            weights, missing = kwargs.pop("weights", None), str(kwargs.pop("missing", "error"))
+            if missing == "error" and weights is None:
+                return function(*args, **kwargs)
+            check_choice(missing, ("error", "complete-case"), "missing")
+            bound = signature.bind(*args, **kwargs)
+            left_out, total = 0, 0
+            for names in samples:
+                given = {name: bound.arguments[name] for name in names if bound.arguments.get(name) is not None}
+                ready, dropped, size = _ready(given, weights, missing)
+                bound.arguments.update(ready)
+                left_out, total = left_out + dropped, total + size
+            result = function(*bound.args, **bound.kwargs)
+            return _counted(result, left_out, total) if left_out else result
+
+        return with_patients
+
+    return decorate
+
+
+def _ready(given: Mapping[str, Any], weights: Any, missing: str) -> tuple[dict[str, Any], int, int]:
+    """The arguments of one sample, complete and written out by weight; how many patients were left out, of how many."""
+    names = list(given)
+    for other in names[1:]:
+        _check_same_patients(given[names[0]], given[other], (names[0], other))
+    arrays = {name: _plain_array(value, name) for name, value in given.items()}
+    sizes = {array.shape[-1] for array in arrays.values()}
+    if len(sizes) != 1:
+        listed = ", ".join(f"`{name}` has {array.shape[-1]}" for name, array in arrays.items())
+        raise InputError(f"the arguments must be of the same patients: {listed}")
+    n = sizes.pop()
+    absent = np.zeros(n, dtype=bool)
+    if missing == "complete-case":
+        for array in arrays.values():
+            absent |= _missing_patients(array)
+    if n and absent.all():
+        raise InputError(f"all {n} patients miss {' or '.join(f'`{name}`' for name in names)}: nobody is left")
+    times = np.where(absent, 0, 1 if weights is None else check_frequencies(weights, n))
+    if weights is not None and not times.any():
+        raise InputError("`weights` leave no patient: all are 0")
+    return {name: np.repeat(array, times, axis=-1) for name, array in arrays.items()}, int(absent.sum()), n
+
+
+def _plain_array(value: Any, name: str) -> Any:
+    if isinstance(value, np.ma.MaskedArray):
+        value = np.ma.filled(value.astype(np.float64), np.nan)
+    elif hasattr(value, "to_numpy"):
+        numeric = getattr(getattr(value, "dtype", None), "kind", "") in "biuf"
+        value = as_float(value, name) if numeric and hasattr(value, "index") else value.to_numpy()
+    mixed = isinstance(value, (list, tuple)) and any(isinstance(item, str) for item in value)
+    array = np.asarray(value, dtype=object if mixed else None)  # text beside NaN shall not turn NaN into text
+    if array.ndim == 0:
+        raise InputError(f"`{name}` must be an array with one entry a patient, not {value!r}")
+    return array
+
+
+def _missing_patients(array: Any) -> NDArray[np.bool_]:
+    if array.dtype.kind == "f":
+        missing = np.isnan(array)
+    elif array.dtype.kind == "O":
+        missing = np.array([_is_missing(v) for v in array.ravel()], dtype=bool).reshape(array.shape)
+    else:
+        missing = np.zeros(array.shape, dtype=bool)
+    return np.asarray(missing.reshape(-1, array.shape[-1]).any(axis=0), dtype=bool)
+
+
+def _is_missing(value: Any) -> bool:
+    """None, NaN, NaT and pandas' NA: what is missing does not equal itself."""
+    unequal = value != value
+    return value is None or not (unequal is False or unequal is np.False_)
+
+
+def check_frequencies(weights: ArrayLike, n: int) -> IntArray:
+    """Frequency weights of n patients: whole numbers of at least 0."""
+    values = as_float(weights, "weights")
+    if values.size != n:
+        raise InputError(f"`weights` has {values.size} entries for {n} patients")
+    bad = ~(values >= 0) | (values != np.floor(values)) | np.isinf(values)
+    if bad.any():
+        raise InputError(
+            f"`weights` must be frequencies, whole numbers of at least 0; {int(bad.sum())} of {n} are not "
+            f"(first: {_rows(bad, values, 3)})"
+        )
+    return values.astype(np.int64)
+
+
+def _counted(result: R, left_out: int, total: int) -> R:
+    """The result with the count of patients left out in every record that has a place for it."""
+    if isinstance(result, Record) and dataclasses.is_dataclass(result):
+        names = {field.name for field in dataclasses.fields(result)}
+        if {"n_missing", "note"} <= names:
+            text = f"{left_out} of {total} patients left out as incomplete (complete case)"
+            note = "; ".join(part for part in (getattr(result, "note"), text) if part)  # noqa: B009
+            return dataclasses.replace(result, n_missing=left_out, note=note)
+        inner = {name: getattr(result, name) for name in names}
+        return dataclasses.replace(
+            result, **{k: _counted(v, left_out, total) for k, v in inner.items() if _holds_records(v)}
+        )
+    if isinstance(result, dict):
+        return type(result)((key, _counted(value, left_out, total)) for key, value in result.items())
+    if isinstance(result, (tuple, list)):
+        return type(result)(_counted(value, left_out, total) for value in result)
+    raise TypeError(f"{type(result).__name__} has no place for the count of patients left out")
+
+
+def _holds_records(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_holds_records(item) for item in value.values())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return any(_holds_records(item) for item in value)
+    return isinstance(value, Record)

@@ -1,111 +1,49 @@
 """The bootstrap for any statistic of outcome and predicted risk.
 
-Replicates are drawn as rows of patient numbers from the `rng` that is passed in; the quick paths for the AUC and the
-Brier score see the same draws as any other statistic and give the same replicates.
+Patients are first put in the order of their risk, so that an interval does not depend on the order of the rows. What
+each replicate holds is decided in `draws`; statistics of this package that have a quick path (`quick`) see the same
+draws as any other statistic and give the same replicates.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import special
+from numpy.typing import ArrayLike
 
-from validkit.errors import InputError
-from validkit.stats.checks import FloatArray, IntArray, check_binary_risk, check_choice, check_count, check_level
-from validkit.stats.discrimination import auc, placements
-from validkit.stats.overall import brier
+from validkit.stats.checks import FloatArray, IntArray, check_binary_risk, check_choice, check_level, patients
+from validkit.stats.draws import (
+    Draws,
+    Progress,
+    bca_limits,
+    draw_plan,
+    jackknife,
+    percentile_limits,
+    studentized_limits,
+    usable,
+    value_of,
+)
+from validkit.stats.quick import (
+    Line,
+    Means,
+    line_jackknife,
+    line_replicates,
+    means_jackknife,
+    means_replicates,
+    quick,
+)
 from validkit.stats.results import NAN, Estimate
 
+__all__ = ["bootstrap", "bootstrap_all"]
+
 Statistic = Callable[[Any, Any], Any]
-_NAMED: dict[str, Statistic] = {"auc": auc, "brier": brier}
-_BLOCK = 1 << 20
+INTERVALS = {"percentile": "percentile", "bca": "BCa", "studentized": "studentised"}
 
 
-def _value(result: Any) -> float:
-    return float(result.value) if hasattr(result, "value") else float(result)
-
-
-def _draws(y: IntArray, replicates: int, stratified: bool, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Blocks of resampled patient numbers, (b, n); within each outcome class when stratified."""
-    n = y.size
-    strata = [np.flatnonzero(y == 0), np.flatnonzero(y == 1)] if stratified else [np.arange(n)]
-    rows = max(1, _BLOCK // n)
-    for begin in range(0, replicates, rows):
-        b = min(rows, replicates - begin)
-        yield np.concatenate([s[rng.integers(0, s.size, (b, s.size))] for s in strata if s.size], axis=1)
-
-
-def _auc_replicates(y: IntArray, p: FloatArray, index: NDArray[np.int64]) -> FloatArray:
-    """AUC of every replicate from how often each patient was drawn, over risks sorted once; NaN with one class."""
-    order = np.argsort(p, kind="stable")
-    first = np.flatnonzero(np.r_[True, p[order][1:] != p[order][:-1]])
-    times = _times(index, y.size)[:, order]
-    events = np.add.reduceat(times * y[order], first, axis=1)
-    others = np.add.reduceat(times, first, axis=1) - events
-    twice_u = (events * (2 * np.cumsum(others, axis=1) - others)).sum(axis=1)
-    pairs = events.sum(axis=1) * others.sum(axis=1)
-    result = np.full(index.shape[0], NAN)
-    np.divide(twice_u, 2.0 * pairs, out=result, where=pairs > 0)
-    return result
-
-
-def _times(index: NDArray[np.int64], n: int) -> IntArray:
-    shifted = index + n * np.arange(index.shape[0], dtype=np.int64)[:, None]
-    return np.bincount(shifted.ravel(), minlength=n * index.shape[0]).reshape(index.shape[0], n).astype(np.int64)
-
-
-def _replicates(
-    statistic: Statistic, y: IntArray, p: FloatArray, replicates: int, stratified: bool, rng: np.random.Generator
-) -> FloatArray:
-    parts = []
-    for index in _draws(y, replicates, stratified, rng):
-        if statistic is auc:
-            parts.append(_auc_replicates(y, p, index))
-        elif statistic is brier:
-            parts.append(_times(index, y.size) @ ((p - y) ** 2) / y.size)
-        else:
-            parts.append(np.array([_value(statistic(y[row], p[row])) for row in index]))
-    return np.concatenate(parts)
-
-
-def _jackknife(statistic: Statistic, y: IntArray, p: FloatArray) -> FloatArray:
-    """The statistic without each patient in turn; in closed form for the AUC and the Brier score."""
-    n, m = y.size, int(y.sum())
-    if statistic is auc:
-        if min(m, n - m) < 2:
-            return np.full(n, NAN)
-        placed = placements(y, p)
-        twice_u = int(placed[y == 1].sum())
-        return np.where(
-            y == 1, (twice_u - placed) / (2.0 * (m - 1) * (n - m)), (twice_u - placed) / (2.0 * m * (n - m - 1))
-        )
-    if statistic is brier:
-        loss = (p - y) ** 2
-        without: FloatArray = (loss.sum() - loss) / (n - 1)
-        return without
-    keep = ~np.eye(n, dtype=bool)
-    return np.array([_value(statistic(y[row], p[row])) for row in keep])
-
-
-def _bca_probabilities(values: FloatArray, value: float, jackknife: FloatArray, level: float) -> tuple[FloatArray, str]:
-    """Bias-corrected and accelerated percentile points; a reason where they cannot be had."""
-    equal = np.isclose(values, value, rtol=1e-12, atol=1e-15)  # rounding of sums in another order is no difference
-    below = float(np.mean((values < value) & ~equal) + 0.5 * np.mean(equal))
-    if not 0 < below < 1:
-        return np.full(2, NAN), "all replicates lie on one side of the value: no BCa interval"
-    gap = jackknife.mean() - jackknife
-    spread = float((gap**2).sum())
-    if not np.isfinite(jackknife).all() or spread == 0:
-        return np.full(2, NAN), "the statistic without one patient is undefined or does not vary: no BCa interval"
-    z0, acceleration = float(special.ndtri(below)), float((gap**3).sum()) / (6 * spread**1.5)
-    z = special.ndtri(np.array([0.5 - level / 2, 0.5 + level / 2]))
-    return special.ndtr(z0 + (z0 + z) / (1 - acceleration * (z0 + z))), ""
-
-
+@patients("y_true", "y_prob", "clusters")
 def bootstrap(
     statistic: Statistic | str,
     y_true: ArrayLike,
@@ -116,49 +54,194 @@ def bootstrap(
     level: float = 0.95,
     interval: str = "percentile",
     stratified: bool = False,
+    clusters: ArrayLike | None = None,
     scale: str = "risk",
+    threads: int | None = None,
+    weights: ArrayLike | None = None,
+    missing: str = "error",
 ) -> Estimate:
     """Bootstrap interval and standard error of any statistic of outcome and predicted risk.
 
-    statistic : callable (y, p) -> number or Estimate; `auc` and `brier`, also by name, take a quick path
+    statistic : callable (y, p) -> number or Estimate, or the name of a registered metric (`METRICS`) that needs no
+        threshold; for one at a threshold, functools.partial(net_benefit, threshold=0.2)
     rng : a numpy Generator or a seed; there is no default, chance is passed in
-    interval : "percentile" or "bca" (bias-corrected and accelerated, with the jackknife)
+    interval : "percentile", "bca" (bias-corrected and accelerated, with the jackknife: n evaluations of the statistic
+        unless it has a quick path) or "studentized" (bootstrap-t; the statistic must return an Estimate with `se`)
     stratified : draw within events and within non-events, keeping their numbers
+    clusters : (n,) labels of what is drawn as a whole, such as the patient of each lesion
+    threads : of the quick paths; the result is the same, bit for bit, whatever their number
 
     Replicates where the statistic is undefined (NaN), for instance because only one outcome was drawn, are left out and
     counted in the note; where more than 5 % are, or fewer than 20 remain, the interval is NaN.
-    Reference: Efron, JASA 82 (1987) 171-185; DiCiccio and Efron, Stat Sci 11 (1996) 189-228.
+
+    >>> bootstrap("brier", [0, 0, 1, 1, 0, 1], [0.1, 0.4, 0.35, 0.8, 0.2, 0.9], rng=1, replicates=200).note
+    '200 of 200 replicates'
+
+    Reference: Efron, JASA 82 (1987) 171-185; DiCiccio and Efron, Stat Sci 11 (1996) 189-228. R: boot `boot.ci`.
+    """
+    return bootstrap_all(
+        {"statistic": statistic},
+        y_true,
+        y_prob,
+        rng=rng,
+        replicates=replicates,
+        level=level,
+        interval=interval,
+        stratified=stratified,
+        clusters=clusters,
+        scale=scale,
+        threads=threads,
+    )["statistic"]
+
+
+@patients("y_true", "y_prob", "clusters")
+def bootstrap_all(
+    statistics: Mapping[str, Statistic | str] | Sequence[str],
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    rng: np.random.Generator | int,
+    replicates: int = 2000,
+    level: float = 0.95,
+    interval: str = "percentile",
+    stratified: bool = False,
+    clusters: ArrayLike | None = None,
+    scale: str = "risk",
+    threads: int | None = None,
+    progress: Progress | None = None,
+    weights: ArrayLike | None = None,
+    missing: str = "error",
+) -> dict[str, Estimate]:
+    """Bootstrap intervals of several statistics from the same replicates; arguments as in `bootstrap`.
+
+    statistics : names of registered metrics, or a mapping from a name of your own to a callable or a metric's name
+    progress : called as progress(replicates done, replicates) now and then, once for each pass over the draws
     """
     level = check_level(level)
-    if isinstance(statistic, str):
-        statistic = _NAMED[check_choice(statistic, tuple(_NAMED), "statistic")]
-    check_choice(interval, ("percentile", "bca"), "interval")
-    check_count(replicates, "replicates", minimum=20)
-    if not isinstance(rng, np.random.Generator):
-        if isinstance(rng, bool) or not isinstance(rng, (int, np.integer)):
-            raise InputError(f"`rng` must be a numpy Generator or a whole number as seed, not {rng!r}")
-        rng = np.random.default_rng(rng)
+    check_choice(interval, tuple(INTERVALS), "interval")
     y, p = check_binary_risk(y_true, y_prob, scale=scale)
-    n, m = y.size, int(y.sum())
-    method = f"bootstrap, {'BCa' if interval == 'bca' else 'percentile'}{', stratified' if stratified else ''}"
-    point = auc(y, p, scale=scale) if statistic is auc else statistic(y, p)
-    value = _value(point)
-    if math.isnan(value):
+    order = np.lexsort((y, p))
+    y, p = y[order], p[order]
+    labels = None if clusters is None else np.asarray(clusters)
+    plan = draw_plan(
+        y,
+        rng=rng,
+        replicates=replicates,
+        stratified=stratified,
+        clusters=labels[order] if labels is not None and labels.shape == order.shape else labels,
+    )
+    wanted = statistics if isinstance(statistics, Mapping) else {name: name for name in statistics}
+    functions = {name: _function(statistic, scale) for name, statistic in wanted.items()}
+    points = {name: function(y, p) for name, function in functions.items()}
+    method = f"bootstrap, {INTERVALS[interval]}{plan.label}"
+    defined = {name: functions[name] for name, point in points.items() if not math.isnan(float(value_of(point)))}
+    values = _replicates(defined, y, p, plan, interval == "studentized", threads, progress)
+    sorted_labels = labels[order] if labels is not None else None
+    return {
+        name: _estimate(functions[name], points[name], values.get(name), y, p, method, level, interval, sorted_labels)
+        for name in functions
+    }
+
+
+def _function(statistic: Statistic | str, scale: str) -> Statistic:
+    """The callable; a rank statistic of this package is told that it may see scores."""
+    from validkit.stats.discrimination import auc
+    from validkit.stats.metrics import METRICS
+
+    if isinstance(statistic, str):
+        plain = tuple(name for name, metric in METRICS.items() if not metric.needs_threshold)
+        statistic = METRICS[check_choice(statistic, plain, "statistic")].function
+    if statistic is auc and scale == "score":
+        return _auc_of_scores
+    return statistic
+
+
+def _auc_of_scores(y: Any, score: Any) -> Estimate:
+    from validkit.stats.discrimination import auc
+
+    return auc(y, score, scale="score")
+
+
+def _quick(function: Statistic) -> Means | Line | None:
+    from validkit.stats.discrimination import auc
+
+    return quick(auc if function is _auc_of_scores else function)
+
+
+def _replicates(
+    functions: Mapping[str, Statistic],
+    y: IntArray,
+    p: FloatArray,
+    plan: Draws,
+    with_errors: bool,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, FloatArray]:
+    """Replicates of each statistic: (size, 1), or (size, 2) with their standard errors."""
+    values: dict[str, FloatArray] = {}
+    ways = {name: None if with_errors else _quick(function) for name, function in functions.items()}
+    means = {name: way for name, way in ways.items() if isinstance(way, Means)}
+    lines = {name: way for name, way in ways.items() if isinstance(way, Line)}
+    if means:
+        found = means_replicates(list(means.values()), y, p, plan, threads=threads, progress=progress)
+        values |= {name: part[:, None] for name, part in zip(means, found, strict=True)}
+    if lines:
+        columns = {line.column for line in lines.values()}
+        table = line_replicates(y, p, plan, columns=columns, threads=threads, progress=progress)
+        values |= {name: table[:, [line.column]] for name, line in lines.items()}
+    others = [name for name, way in ways.items() if way is None]
+    if others:
+
+        def together(a: Any, b: Any) -> FloatArray:
+            return np.concatenate([_row(functions[name](a, b), with_errors) for name in others])
+
+        table = plan.replicates(together, y, p, progress=progress)
+        width = 1 + with_errors
+        values |= {name: table[:, width * i : width * (i + 1)] for i, name in enumerate(others)}
+    return values
+
+
+def _row(result: Any, with_errors: bool) -> FloatArray:
+    value = float(value_of(result))
+    return np.array([value, float(getattr(result, "se", NAN))] if with_errors else [value])
+
+
+def _estimate(
+    function: Statistic,
+    point: Any,
+    replicates: FloatArray | None,
+    y: IntArray,
+    p: FloatArray,
+    method: str,
+    level: float,
+    interval: str,
+    clusters: Any,
+) -> Estimate:
+    value, n, m = float(value_of(point)), y.size, int(y.sum())
+    if replicates is None:
         reason = getattr(point, "note", "") or "the statistic is undefined on these patients"
         return Estimate(NAN, level=level, method=method, n=n, n_events=m, note=reason)
-    values = _replicates(statistic, y, p, replicates, stratified, rng)
-    usable = values[np.isfinite(values)]
-    note = f"{usable.size} of {replicates} replicates"
-    if usable.size < max(20, 0.95 * replicates):
-        note += " gave a value: too few for an interval"
-        return Estimate(value, level=level, method=method, n=n, n_events=m, note=note)
-    if np.ptp(usable) == 0:
-        note += "; all are equal, which says nothing about the next sample: no interval"
-        return Estimate(value, level=level, method=method, n=n, n_events=m, note=note)
-    points = np.array([0.5 - level / 2, 0.5 + level / 2])
-    if interval == "bca":
-        points, reason = _bca_probabilities(usable, value, _jackknife(statistic, y, p), level)
-        if reason:
-            return Estimate(value, level=level, method=method, n=n, n_events=m, note=f"{note}; {reason}")
-    low, high = np.quantile(usable, points)
-    return Estimate(value, float(low), float(high), level, method, float(usable.std(ddof=1)), n, m, note)
+    values = replicates[:, 0]
+    if interval == "percentile":
+        low, high, note = percentile_limits(values, level)
+    elif interval == "studentized":
+        error = float(getattr(point, "se", NAN))
+        low, high, note = studentized_limits(values, replicates[:, 1], value, error, level)
+    else:
+        _, note, enough = usable(values)
+        low, high = NAN, NAN
+        if enough:
+            low, high, note = bca_limits(values, value, _jackknife(function, y, p, clusters), level)
+    kept, _, enough = usable(values)
+    se = float(kept.std(ddof=1)) if enough and not math.isnan(low) else NAN
+    return Estimate(value, low, high, level, method, se, n, m, note)
+
+
+def _jackknife(function: Statistic, y: IntArray, p: FloatArray, clusters: Any = None) -> FloatArray:
+    """The statistic without each patient or cluster in turn; in closed form where there is one."""
+    way = _quick(function) if clusters is None else None
+    if isinstance(way, Means):
+        return means_jackknife(way, y, p)
+    if isinstance(way, Line):
+        return line_jackknife(y, p, way.column)
+    return jackknife(function, y, p, clusters=clusters)[:, 0]

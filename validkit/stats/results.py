@@ -50,6 +50,10 @@ def _sample(n: int | None, n_events: int | None) -> str:
     return ", ".join(parts)
 
 
+def _left_out(n_missing: int) -> str:
+    return f"{n_missing} left out as incomplete" if n_missing else ""
+
+
 def _line(head: str, *details: str) -> str:
     tail = "; ".join(detail for detail in details if detail)
     return f"{head} ({tail})" if tail else head
@@ -60,7 +64,8 @@ class Estimate(Record):
     """A value with its confidence interval.
 
     An undefined value or interval end is NaN, and `note` says why. `se` is the standard error on the scale of `value`
-    (NaN where the method has none). `n_events` is None where there is no outcome.
+    (NaN where the method has none). `n_events` is None where there is no outcome. `n_missing` counts the patients that
+    were left out as incomplete because `missing="complete-case"` asked for it; they are not part of `n`.
     """
 
     value: float
@@ -72,13 +77,20 @@ class Estimate(Record):
     n: int | None = None
     n_events: int | None = None
     note: str = ""
+    n_missing: int = 0
 
     def __repr__(self) -> str:
         interval = ""
         if not (math.isnan(self.low) and math.isnan(self.high)):
             interval = f" [{_number(self.low)}, {_number(self.high)}]"
         level = f"{100 * self.level:g}% {self.method}".strip() if interval else self.method
-        return _line(f"{_number(self.value)}{interval}", level, _sample(self.n, self.n_events), self.note)
+        return _line(
+            f"{_number(self.value)}{interval}",
+            level,
+            _sample(self.n, self.n_events),
+            _left_out(self.n_missing),
+            self.note,
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,11 +106,12 @@ class TestResult(Record):
     n: int | None = None
     n_events: int | None = None
     note: str = ""
+    n_missing: int = 0
 
     def __repr__(self) -> str:
         df = "" if self.df is None else f", df = {self.df:g}"
         head = f"statistic = {_number(self.statistic)}{df}, p = {_number(self.p_value)}"
-        return _line(head, self.method, _sample(self.n, self.n_events), self.note)
+        return _line(head, self.method, _sample(self.n, self.n_events), _left_out(self.n_missing), self.note)
 
 
 @dataclass(frozen=True, repr=False)
@@ -135,6 +148,7 @@ class Curve(Record):
     n: int | None = None
     n_events: int | None = None
     note: str = ""
+    n_missing: int = 0
 
     def __post_init__(self) -> None:
         size = np.size(self.x)
@@ -148,7 +162,7 @@ class Curve(Record):
 
     def __repr__(self) -> str:
         head = f"{self.y_name} against {self.x_name}: {self.x.size} points"
-        return _line(head, self.method, _sample(self.n, self.n_events), self.note)
+        return _line(head, self.method, _sample(self.n, self.n_events), _left_out(self.n_missing), self.note)
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,0 +1,231 @@
+"""Which patients each bootstrap replicate holds, any statistic on them, and intervals from the replicates.
+
+One engine serves every bootstrap in validkit. Replicate b is a function of (seed, b) alone, so that results do not
+depend on the number of threads, on blocks of work, or on which statistic is computed. It knows no statistic by name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from validkit.errors import InputError
+from validkit.stats.checks import FloatArray, IntArray, check_count
+from validkit.stats.results import NAN
+
+__all__ = ["Draws", "bca_limits", "draw_plan", "jackknife", "percentile_limits", "studentized_limits"]
+
+Statistic = Callable[..., Any]
+Progress = Callable[[int, int], None]
+FEWEST = 20
+LARGEST_LOSS = 0.05
+_BLOCK = 1 << 20
+_WORTH_A_THREAD = 1 << 18
+
+
+def check_rng(rng: Any) -> np.random.Generator:
+    """A numpy Generator, or one made from a whole number as seed; chance is passed in, never assumed."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if isinstance(rng, bool) or not isinstance(rng, (int, np.integer)) or rng < 0:
+        raise InputError(f"`rng` must be a numpy Generator or a whole number as seed, not {rng!r}")
+    return np.random.default_rng(int(rng))
+
+
+def value_of(result: Any) -> Any:
+    """The number or numbers in a statistic's result: of an Estimate its value."""
+    return result.value if hasattr(result, "value") else result
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """The plan of a bootstrap: `size` replicates of n patients, drawn with replacement within strata.
+
+    members : (units,) units stratum by stratum; offsets : (strata + 1,); unit_of : (n,) the unit of each patient, empty
+    where every patient is one
+    """
+
+    n: int
+    size: int
+    seed: int
+    members: IntArray
+    offsets: IntArray
+    unit_of: IntArray
+    label: str = ""
+
+    def counts(self, start: int, stop: int) -> NDArray[np.int32]:
+        """(stop - start, n) how often each patient is drawn in the replicates from `start` up to `stop`."""
+        from validkit.stats import kernels
+
+        drawn = np.empty((stop - start, self.members.size), dtype=np.int32)
+        kernels.counts(self.seed, start, stop, self.members, self.offsets, drawn)
+        return drawn[:, self.unit_of] if self.unit_of.size else drawn
+
+    def replicates(self, statistic: Statistic, y: Any, *columns: Any, progress: Progress | None = None) -> FloatArray:
+        """(size, q) the statistic on the patients of every replicate.
+
+        statistic : (y, *columns) -> a number, an Estimate, or a 1-D array of q numbers; NaN where undefined. Patients
+            come in the order of the rows, repeated as often as they were drawn
+        columns : arrays with patients along their first axis
+        """
+        arrays = [np.asarray(y), *(np.asarray(column) for column in columns)]
+        rows = max(1, _BLOCK // max(self.n, 1))
+        values: list[FloatArray] = []
+        for start in range(0, self.size, rows):
+            stop = min(start + rows, self.size)
+            for times in self.counts(start, stop):
+                result = value_of(statistic(*(np.repeat(array, times, axis=0) for array in arrays)))
+                values.append(np.atleast_1d(np.asarray(result, dtype=np.float64)))
+            if progress:
+                progress(stop, self.size)
+        return np.stack(values)
+
+    def run(
+        self, kernel: Callable[[int, int], None], *, threads: int | None = None, progress: Progress | None = None
+    ) -> None:
+        """Call a compiled kernel on ranges of replicates that cover them all, on as many threads as are of use."""
+        workers = available_threads() if threads is None else check_count(threads, "threads")
+        if self.size * self.n < _WORTH_A_THREAD:
+            workers = 1
+        step = max(1, -(-self.size // (workers if progress is None else workers * 25)))
+        ranges = [(start, min(start + step, self.size)) for start in range(0, self.size, step)]
+        done = 0
+        if workers == 1:
+            for start, stop in ranges:
+                kernel(start, stop)
+                if progress:
+                    progress(stop, self.size)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            for (start, stop), _ in zip(ranges, pool.map(lambda part: kernel(*part), ranges), strict=True):
+                done += stop - start
+                if progress:
+                    progress(done, self.size)
+
+
+def available_threads() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def draw_plan(
+    y: ArrayLike,
+    *,
+    rng: np.random.Generator | int,
+    replicates: int = 2000,
+    stratified: bool = False,
+    clusters: ArrayLike | None = None,
+) -> Draws:
+    """Plan the draws of a bootstrap.
+
+    y : (n,) outcome, needed for its length and for strata; rng : a numpy Generator (one number is taken from it) or a
+        seed
+    stratified : draw within events and within non-events, keeping their numbers
+    clusters : (n,) labels of what is drawn as a whole, such as the patient of each lesion; stratified then means
+        clusters with and without an event
+    """
+    outcome = np.asarray(y)
+    n = outcome.size
+    size = check_count(replicates, "replicates", minimum=FEWEST)
+    seed = int(check_rng(rng).integers(0, 2**63))
+    unit_of = np.empty(0, np.int64) if clusters is None else _units(clusters, n)
+    units = int(unit_of.max()) + 1 if unit_of.size else n
+    parts = [np.arange(units)]
+    if stratified:
+        event = outcome == 1
+        has_event = np.bincount(unit_of, weights=event, minlength=units) > 0 if unit_of.size else event
+        parts = [np.flatnonzero(~has_event), np.flatnonzero(has_event)]
+    members = np.concatenate(parts).astype(np.int64)
+    offsets = np.cumsum([0, *(part.size for part in parts)]).astype(np.int64)
+    words = [", stratified" * stratified, ", by cluster" * (unit_of.size > 0)]
+    return Draws(n, size, seed, members, offsets, unit_of, "".join(words))
+
+
+def _units(clusters: ArrayLike, n: int) -> IntArray:
+    labels = np.asarray(clusters)
+    if labels.shape != (n,):
+        raise InputError(f"`clusters` must hold one label for each of {n} patients; its shape is {labels.shape}")
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        raise InputError(f"`clusters` is missing for {int(np.isnan(labels).sum())} of {n} patients")
+    _, unit = np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)
+    return unit.astype(np.int64)
+
+
+def usable(values: FloatArray) -> tuple[FloatArray, str, bool]:
+    """The replicates that gave a value, how many in words, and whether they suffice for an interval."""
+    kept = values[np.isfinite(values)]
+    note = f"{kept.size} of {values.size} replicates"
+    if kept.size < max(FEWEST, (1 - LARGEST_LOSS) * values.size):
+        return kept, f"{note} gave a value: too few for an interval", False
+    if np.ptp(kept) == 0:
+        return kept, f"{note}; all are equal, which says nothing about the next sample: no interval", False
+    return kept, note, True
+
+
+def percentile_limits(values: FloatArray, level: float) -> tuple[float, float, str]:
+    """(low, high, note) of the percentile interval; where more than 5 % of the replicates are undefined, or fewer than
+    20 remain, or all are equal, the ends are NaN and the note says so.
+    """
+    kept, note, enough = usable(values)
+    if not enough:
+        return NAN, NAN, note
+    low, high = np.quantile(kept, [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high), note
+
+
+def bca_limits(values: FloatArray, value: float, jackknife: FloatArray, level: float) -> tuple[float, float, str]:
+    """(low, high, note) of the bias-corrected and accelerated interval (Efron, JASA 82 (1987) 171-185).
+
+    jackknife : (n,) the statistic without each patient (or cluster) in turn
+    """
+    kept, note, enough = usable(values)
+    if not enough:
+        return NAN, NAN, note
+    equal = np.isclose(kept, value, rtol=1e-12, atol=1e-15)  # rounding of sums in another order is no difference
+    below = float(np.mean((kept < value) & ~equal) + 0.5 * np.mean(equal))
+    if not 0 < below < 1:
+        return NAN, NAN, f"{note}; all replicates lie on one side of the value: no BCa interval"
+    gap = jackknife.mean() - jackknife
+    spread = float((gap**2).sum())
+    if not np.isfinite(jackknife).all() or spread == 0:
+        return NAN, NAN, f"{note}; the statistic without one patient is undefined or does not vary: no BCa interval"
+    z0, acceleration = float(special.ndtri(below)), float((gap**3).sum()) / (6 * spread**1.5)
+    z = special.ndtri(np.array([0.5 - level / 2, 0.5 + level / 2]))
+    low, high = np.quantile(kept, special.ndtr(z0 + (z0 + z) / (1 - acceleration * (z0 + z))))
+    return float(low), float(high), note
+
+
+def studentized_limits(
+    values: FloatArray, errors: FloatArray, value: float, error: float, level: float
+) -> tuple[float, float, str]:
+    """(low, high, note) of the bootstrap-t interval: value - t* se, t* the quantiles of (replicate - value)/its se.
+
+    errors : (size,) the standard error within each replicate; error : that on all patients
+    Reference: DiCiccio and Efron, Stat Sci 11 (1996) 189-228.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(errors > 0, (values - value) / errors, NAN)
+    kept, note, enough = usable(t)
+    if not enough or not error > 0:
+        return NAN, NAN, note if not enough else f"{note}; no standard error on all patients: no studentised interval"
+    upper, lower = np.quantile(kept, [0.5 + level / 2, 0.5 - level / 2])
+    return float(value - upper * error), float(value - lower * error), note
+
+
+def jackknife(statistic: Statistic, y: Any, *columns: Any, clusters: ArrayLike | None = None) -> FloatArray:
+    """(units, q) the statistic without each patient, or without each cluster, in turn."""
+    arrays = [np.asarray(y), *(np.asarray(column) for column in columns)]
+    n = arrays[0].shape[0]
+    unit_of = np.arange(n) if clusters is None else _units(clusters, n)
+    values = []
+    for unit in range(int(unit_of.max()) + 1):
+        keep = unit_of != unit
+        values.append(np.atleast_1d(np.asarray(value_of(statistic(*(a[keep] for a in arrays))), dtype=np.float64)))
+    return np.stack(values)
