@@ -19,7 +19,7 @@ from validkit.stats import (
     observed_expected,
     spiegelhalter,
 )
-from validkit.stats.calibration import quantile_groups
+from validkit.stats.calibration import calibration_in_the_large_test, cox_tests, quantile_groups
 
 quick = settings(deadline=None, max_examples=40)
 
@@ -231,3 +231,139 @@ def test_sizes_of_the_tests_on_new_patients() -> None:
             not calibration_slope(y, p).low < 1 < calibration_slope(y, p).high,
         ]
     assert ((rejected / 400 > 0.02) & (rejected / 400 < 0.09)).all()
+
+
+# --- Cox's tests ---------------------------------------------------------------------------------
+
+
+@quick
+@given(st.integers(0, 10**6))
+def test_cox_tests_add_up_and_follow_the_likelihood(seed: int) -> None:
+    y, p = simulated(seed, slope=0.8, shift=0.2)
+    tests = cox_tests(y, p)
+    assert list(tests) == ["joint", "intercept", "slope"]
+    assert tests["joint"].statistic == pytest.approx(tests["intercept"].statistic + tests["slope"].statistic, abs=1e-9)
+    assert tests["joint"] == calibration_test(y, p)
+    assert tests["intercept"] == calibration_in_the_large_test(y, p)
+    a = calibration_in_the_large(y, p).value
+    gain = np.log(special.expit(a + special.logit(p)) / p)[y == 1].sum()
+    gain += np.log(special.expit(-a - special.logit(p)) / (1 - p))[y == 0].sum()
+    assert tests["intercept"].statistic == pytest.approx(2 * gain, abs=1e-9)
+    assert [test.df for test in tests.values()] == [2.0, 1.0, 1.0]
+    joint, one = tests["joint"], tests["slope"]
+    assert joint.p_value == pytest.approx(math.exp(-joint.statistic / 2), rel=1e-12)  # chi-squared with 2 df
+    assert one.p_value == pytest.approx(math.erfc(math.sqrt(one.statistic / 2)), rel=1e-9)
+    assert {(test.n, test.n_events, test.note) for test in tests.values()} == {(150, int(y.sum()), "")}
+
+
+def test_cox_tests_by_name() -> None:
+    tests = cox_tests(*simulated(1))
+    assert [test.method for test in tests.values()] == [
+        "likelihood ratio, intercept 0 and slope 1",
+        "likelihood ratio, intercept 0 given slope 1",
+        "likelihood ratio, slope 1 with the intercept free",
+    ]
+
+
+def test_cox_tests_where_a_fit_is_missing() -> None:
+    flat = cox_tests([0, 1, 0, 0], [0.5] * 4)
+    want = 2 * (math.log(0.25) + 3 * math.log(0.75) - 4 * math.log(0.5))
+    assert flat["intercept"].statistic == pytest.approx(want, rel=1e-12)
+    assert flat["intercept"].note == ""
+    for key, df in (("joint", 2.0), ("slope", 1.0)):
+        assert math.isnan(flat[key].statistic)
+        assert math.isnan(flat[key].p_value)
+        assert (flat[key].df, flat[key].n, flat[key].n_events) == (df, 4, 1)
+        assert flat[key].note == "all predictions are equal: the slope is not identified"
+    none = cox_tests([0, 0, 0], [0.1, 0.2, 0.3])
+    assert {test.note for test in none.values()} == {"undefined: no event"}
+    assert all(math.isnan(test.statistic) for test in none.values())
+    assert math.isnan(calibration_in_the_large_test([0, 0, 0], [0.1, 0.2, 0.3]).p_value)
+    certain = cox_tests([0, 1, 0, 1, 0], [0.2, 0.3, 0.4, 0.6, 0.0])
+    assert {test.note for test in certain.values()} == {"1 predictions of exactly 0 or 1 add nothing to the fit"}
+
+
+def test_sizes_of_the_one_degree_tests() -> None:
+    rejected = np.zeros(2)
+    for seed in range(400):
+        tests = cox_tests(*simulated(seed, n=300))
+        rejected += [tests["intercept"].p_value < 0.05, tests["slope"].p_value < 0.05]
+    assert ((rejected / 400 > 0.02) & (rejected / 400 < 0.09)).all()
+
+
+# --- observed over expected ----------------------------------------------------------------------
+
+
+def test_exact_intervals_of_observed_over_expected() -> None:
+    y, p = [0, 0, 1, 1], [0.1, 0.3, 0.4, 0.8]
+    exact, poisson = (observed_expected(y, p, method=method) for method in ("exact", "poisson"))
+    assert exact.value == poisson.value == pytest.approx(1.25)
+    assert [exact.low, exact.high] == pytest.approx([0.06758599 * 2.5, 0.93241401 * 2.5], rel=1e-6)  # binom.test(2, 4)
+    assert [poisson.low, poisson.high] == pytest.approx([0.2422093 / 1.6, 7.224688 / 1.6], rel=1e-6)  # poisson.test(2)
+    assert (exact.method, poisson.method) == ("Clopper-Pearson", "Garwood")
+    assert exact.note == poisson.note == ""
+    assert math.isnan(exact.se)
+    assert math.isnan(poisson.se)
+    assert (poisson.level, poisson.n, poisson.n_events) == (0.95, 4, 2)
+    log = observed_expected(y, p, level=0.9)
+    assert log.se == pytest.approx(0.5)
+    assert [log.low, log.high] == pytest.approx([1.25 * math.exp(s * 0.5 * 1.6448536269514722) for s in (-1, 1)])
+    nobody = observed_expected([0, 0], [0.3, 0.2], method="poisson", level=0.9)
+    assert (nobody.value, nobody.low) == (0.0, 0.0)
+    assert nobody.high == pytest.approx(-math.log(0.05) / 0.5)
+    certain = observed_expected([1, 0], [0.0, 0.0], method="poisson")
+    assert (certain.value, certain.method, certain.note) == (math.inf, "Garwood", "every predicted risk is 0")
+    assert observed_expected([1, 0], [0.0, 0.0], method="exact").method == "Clopper-Pearson"
+    with pytest.raises(InputError, match="`method` must be one of 'log', 'exact', 'poisson'"):
+        observed_expected(y, p, method="wald")
+
+
+def test_where_the_log_interval_gives_way() -> None:
+    one = observed_expected([1, 0, 0, 0], [0.2, 0.1, 0.3, 0.2])
+    assert one.se == pytest.approx(math.sqrt(0.75))
+    assert (one.method, one.note) == ("normal on the log scale, E taken as known; se of the log", "")
+    three = observed_expected([1, 1, 1, 0], [0.2, 0.1, 0.3, 0.2])
+    assert three.se == pytest.approx(math.sqrt(0.25 / 3))
+    none, all_of_them = observed_expected([0, 0], [0.2, 0.3]), observed_expected([1, 1], [0.2, 0.3])
+    assert none.note == "no event: Clopper-Pearson's interval of O/n over E/n"
+    assert all_of_them.note == "events only: Clopper-Pearson's interval of O/n over E/n"
+    assert none.method == all_of_them.method == "Clopper-Pearson"
+
+
+FUNCTIONS = (
+    observed_expected,
+    calibration_in_the_large,
+    calibration_slope,
+    calibration_line,
+    calibration_test,
+    cox_tests,
+    spiegelhalter,
+    calibration_in_the_large_test,
+)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+def test_weights_are_copies_and_missing_is_counted(function: object) -> None:
+    y, p = simulated(8, n=80)
+    times = np.random.default_rng(1).integers(0, 4, 80)
+    assert repr(function(y, p, weights=times)) == repr(function(np.repeat(y, times), np.repeat(p, times)))  # type: ignore[operator]
+    gap = p.copy()
+    gap[[3, 5]] = np.nan
+    result = function(y, gap, missing="complete-case")  # type: ignore[operator]
+    records = (
+        list(result.values()) if isinstance(result, dict) else list(result) if isinstance(result, tuple) else [result]
+    )
+    assert {(record.n, record.n_missing) for record in records} == {(78, 2)}
+    with pytest.raises(InputError, match="`y_prob` is missing"):
+        function(y, gap)  # type: ignore[operator]
+
+
+def test_the_line_of_a_million_is_quick() -> None:
+    import time
+
+    y, p = simulated(0, n=1_000_000, slope=0.8)
+    start = time.perf_counter()
+    slope = calibration_slope(y, p)
+    assert time.perf_counter() - start < 5  # 0.2 s on a quiet machine
+    assert slope.value == pytest.approx(0.8, abs=0.02)
+    assert slope.se < 0.003

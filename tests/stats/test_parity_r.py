@@ -107,13 +107,13 @@ def hoslem(name: str, groups: str) -> Sequence[float]:
 def loess(name: str, part: str) -> Sequence[float]:
     y, p, _ = columns(name)
     if part == "errors":
-        return [e.value for e in stats.calibration_errors(y, p).values()]
+        return [e.value for e in stats.calibration_errors(y, p).values()][:4]
     curve = stats.calibration_curve(y, p, points=11)
     return {"fit": curve.y, "low": curve.low, "high": curve.high}[part]
 
 
 def lowess(name: str, _: str) -> Sequence[float]:
-    return [e.value for e in stats.calibration_errors(*columns(name)[:2], method="lowess").values()]
+    return [e.value for e in stats.calibration_errors(*columns(name)[:2], method="lowess").values()][:4]
 
 
 def brier(name: str, scaled: str = "") -> Sequence[float]:

@@ -1,135 +1,152 @@
-"""Observed against predicted risk: a smooth curve with its band, its summaries, and groups of risk."""
+"""Observed against predicted risk: a smooth curve with its band."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
-from validkit.stats.calibration import quantile_groups
-from validkit.stats.checks import FloatArray, IntArray, check_binary_risk, check_choice, check_count, check_level
-from validkit.stats.intervals import wilson, z_of
-from validkit.stats.recalibration import informative
-from validkit.stats.results import NAN, Curve, Estimate
-from validkit.stats.smoothing import EXACT_UP_TO, Band, loess, lowess
+from validkit.errors import InputError
+from validkit.stats.calibration_distances import calibration_errors, expected_calibration_error
+from validkit.stats.checks import (
+    FloatArray,
+    IntArray,
+    check_binary_risk,
+    check_choice,
+    check_count,
+    check_level,
+    patients,
+)
+from validkit.stats.draws import draw_plan
+from validkit.stats.results import NAN, Curve
+from validkit.stats.risk_groups import calibration_groups
+from validkit.stats.smoothing import EXACT_UP_TO, METHODS, smooth
+from validkit.stats.splines import check_knots
+
+__all__ = ["calibration_curve", "calibration_errors", "calibration_groups", "expected_calibration_error"]
 
 _NAMES = ("predicted risk", "observed share of events")
+_LARGEST_LOSS = 0.05
 
 
-def _logistic(y: IntArray, p: FloatArray, at: FloatArray, level: float) -> Band | str:
-    """The logistic recalibration curve with its band from the delta method on the logit scale."""
-    data = informative(y, p)
-    if data.flat:
-        return data.flat
-    top = data.fit()
-    cov = np.linalg.inv(top.information)
-    inside = np.clip(at, np.finfo(float).tiny, 1 - np.finfo(float).epsneg)
-    rows = np.column_stack([np.ones(at.size), special.logit(inside)])
-    eta, half = rows @ top.beta, z_of(level) * np.sqrt(np.einsum("ij,jk,ik->i", rows, cov, rows))
-    return special.expit(eta), special.expit(eta - half), special.expit(eta + half)
-
-
-_METHODS = {
-    "loess": "loess, span 0.75, degree 2 (R's loess), t band",
-    "lowess": "lowess, 2/3 of the patients, no robustness steps (rms val.prob)",
-    "logistic": "logistic recalibration, Wald band",
-}
-
-
-def _smooth(y: IntArray, p: FloatArray, at: FloatArray, method: str, level: float | None) -> Band | str:
-    if (p == p[0]).all():
-        return "all predictions are equal: there is no curve to draw"
-    fits: dict[str, Callable[[], Band | str]] = {
-        "loess": lambda: loess(y, p, at, level=level),
-        "lowess": lambda: lowess(y, p, at),
-        "logistic": lambda: _logistic(y, p, at, level or 0.95),
-    }
-    return fits[method]()
-
-
+@patients("y_true", "y_prob")
 def calibration_curve(
-    y_true: ArrayLike, y_prob: ArrayLike, *, method: str = "loess", level: float = 0.95, points: int = 101
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    method: str = "loess",
+    level: float = 0.95,
+    points: int = 101,
+    knots: int = 5,
+    band: str | None = None,
+    rng: np.random.Generator | int | None = None,
+    replicates: int = 2000,
+    weights: ArrayLike | None = None,
+    missing: str = "error",
 ) -> Curve:
     """Smoothed share of events over predicted risk, from the smallest to the largest risk that occurs.
 
     method : "loess" (R's loess with span 0.75 and degree 2, as pmcalibration; pointwise t band), "lowess" (as rms
-        `val.prob`; no band) or "logistic" (recalibration line; Wald band)
+        `val.prob`), "logistic" (recalibration line; Wald band), "rcs" (logistic model on a restricted cubic spline of
+        logit risk with Harrell's knots; Wald band) or "isotonic" (pool adjacent violators, straight between distinct
+        predictions; the band is Clopper-Pearson's over neighbouring patients, conservative where the true curve never
+        falls: see `isotonic`)
     points : number of equally spaced risks at which the curve is given
+    knots : number of knots of "rcs", 3 to 7
+    band : "own" (the one named above), "bootstrap" (percentile, the curve fitted anew in every replicate and held at
+        its end values beyond the risks drawn), or None: the own one where there is one (all but lowess), otherwise the
+        bootstrap, which needs `rng`; without it the band is NaN and the note says so
 
     Curve and band are cut to [0, 1]. Where the smoother has no answer (too few distinct predictions) the curve has no
     points and the note gives the reason; `calibration_groups` then still works.
-    Reference: Austin and Steyerberg, Stat Med 33 (2014) 517-535.
+    Predictions of exactly 0 and 1 count as any other in loess, lowess and isotonic regression. In the logistic line and
+    the spline they have no finite logit: where every outcome agrees with them they leave the fit as it is and the curve
+    is at 0 or 1 there; where one does not, there is no curve.
+
+    >>> y, p = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    >>> calibration_curve(y, p, method="isotonic", points=3).y.tolist()
+    [0.0, 0.5, 1.0]
+
+    Reference: Austin and Steyerberg, Stat Med 33 (2014) 517-535; Harrell, Regression Modeling Strategies (2015).
+    R: pmcalibration `pmcalibration`, rms `val.prob`, `isoreg`.
     """
     level = check_level(level)
-    check_choice(method, tuple(_METHODS), "method")
+    check_choice(method, tuple(METHODS), "method")
     check_count(points, "points", minimum=2)
+    check_knots(knots)
     y, p = check_binary_risk(y_true, y_prob)
+    own = METHODS[method][1]
+    kind = _kind_of_band(band, method, own, rng)
     at = np.linspace(p.min(), p.max(), points)
-    band = _smooth(y, p, at, method, level)
-    if isinstance(band, str):
+    fitted = smooth(y, p, at, method, level=level if kind == "own" else None, knots=knots)
+    names = [METHODS[method][0].format(knots=knots), own if kind == "own" else "bootstrap band" * (kind == "bootstrap")]
+    label, n, m = ", ".join(name for name in names if name), y.size, int(y.sum())
+    if isinstance(fitted, str):
         none = np.empty(0)
-        return Curve(none, none, none, none, level, _METHODS[method], *_NAMES, y.size, int(y.sum()), band)
-    cut = any(bool(((part < 0) | (part > 1)).any()) for part in band)
-    value, low, high = (np.clip(part, 0.0, 1.0) for part in band)
-    note = "curve or band cut to [0, 1]" if cut else ""
-    if method == "loess" and y.size > EXACT_UP_TO:
-        note = f"{note}; " * bool(note) + f"beyond {EXACT_UP_TO} patients the band is that of the direct local fit"
-    return Curve(at, value, low, high, level, _METHODS[method], *_NAMES, y.size, int(y.sum()), note)
+        return Curve(none, none, none, none, level, label, *_NAMES, n, m, fitted)
+    value, low, high = fitted
+    remarks = []
+    if kind == "bootstrap" and rng is not None:
+        plan = draw_plan(y, rng=rng, replicates=replicates)
+        low, high, remark = _limits(plan.replicates(_curve_at(at, method, knots), y, p), level)
+        remarks.append(remark)
+    return _cut(at, (value, low, high), level, label, n, m, [*_remarks(p, method, kind), *remarks])
 
 
-def calibration_errors(y_true: ArrayLike, y_prob: ArrayLike, *, method: str = "loess") -> dict[str, Estimate]:
-    """Distance of the smooth curve from the diagonal over these patients: "ici" (mean), "e50", "e90", "emax".
-
-    The curve is evaluated at every patient's own risk and not cut to [0, 1], as pmcalibration and rms do. No interval
-    here: `bootstrap` gives one. All are biased upwards in small samples: a perfectly calibrated model does not reach 0.
-    Reference: Austin and Steyerberg, Stat Med 38 (2019) 4051-4065. R: pmcalibration `pmcalibration`.
-    """
-    check_choice(method, tuple(_METHODS), "method")
-    y, p = check_binary_risk(y_true, y_prob)
-    n, m = y.size, int(y.sum())
-    distinct, patient = np.unique(p, return_inverse=True)
-    band = _smooth(y, p, distinct, method, None)
-    name = _METHODS[method].removesuffix(", t band").removesuffix(", Wald band")
-    if isinstance(band, str):
-        return {k: Estimate(NAN, method=name, n=n, n_events=m, note=band) for k in ("ici", "e50", "e90", "emax")}
-    gap = np.abs(band[0][patient] - p)
-    values = {"ici": gap.mean(), "e50": np.median(gap), "e90": np.quantile(gap, 0.9), "emax": gap.max()}
-    return {k: Estimate(float(v), method=name, n=n, n_events=m) for k, v in values.items()}
+def _kind_of_band(band: str | None, method: str, own: str, rng: np.random.Generator | int | None) -> str:
+    """ "own", "bootstrap", or "" where there is no way to a band."""
+    if band is None:
+        return "own" if own else "bootstrap" * (rng is not None)
+    check_choice(band, ("own", "bootstrap"), "band")
+    if band == "own" and not own:
+        raise InputError(f"`band` must be 'bootstrap' for method {method!r}, which has no band of its own")
+    if band == "bootstrap" and rng is None:
+        raise InputError("`band` = 'bootstrap' needs `rng`, a numpy Generator or a whole number as seed")
+    return band
 
 
-def calibration_groups(
-    y_true: ArrayLike, y_prob: ArrayLike, *, groups: int = 10, level: float = 0.95
-) -> list[dict[str, float | int]]:
-    """Mean predicted and observed risk in groups of risk, lowest first, with Wilson's interval of the observed share.
+def _curve_at(at: FloatArray, method: str, knots: int) -> Callable[[IntArray, FloatArray], FloatArray]:
+    def statistic(y: IntArray, p: FloatArray) -> FloatArray:
+        within = np.clip(at, p.min(), p.max())
+        fitted = smooth(y, p, within, method, knots=knots)
+        return np.full(at.size, NAN) if isinstance(fitted, str) else fitted[0]
 
-    Each row is {n, events, mean_risk, observed, low, high}. Groups are cut at quantiles as in `hosmer_lemeshow`; tied
-    risks stay together, so fewer groups than asked for can come back, never an empty one.
-    """
-    level = check_level(level)
-    check_count(groups, "groups", minimum=1)
-    y, p = check_binary_risk(y_true, y_prob)
-    _, group = np.unique(quantile_groups(p, groups), return_inverse=True)
-    size, events = np.bincount(group), np.bincount(group, weights=y)
-    risk = np.bincount(group, weights=p)
-    low, high = wilson(events, size, level)
-    return [
-        {
-            "n": int(size[g]),
-            "events": int(events[g]),
-            "mean_risk": float(risk[g] / size[g]),
-            "observed": float(events[g] / size[g]),
-            "low": float(low[g]),
-            "high": float(high[g]),
-        }
-        for g in range(size.size)
-    ]
+    return statistic
 
 
-def expected_calibration_error(y_true: ArrayLike, y_prob: ArrayLike, *, groups: int = 10) -> float:
-    """Mean of |observed - mean risk| over quantile groups, weighted by their size; it depends on the grouping."""
-    rows = calibration_groups(y_true, y_prob, groups=groups)
-    n = sum(row["n"] for row in rows)
-    return math.fsum(row["n"] * abs(row["observed"] - row["mean_risk"]) for row in rows) / n
+def _limits(curves: FloatArray, level: float) -> tuple[FloatArray, FloatArray, str]:
+    """Pointwise percentile band of (B, points) curves, and how many replicates had one."""
+    kept = curves[np.isfinite(curves).all(axis=1)]
+    note = f"{len(kept)} of {len(curves)} replicates"
+    if len(kept) < (1 - _LARGEST_LOSS) * len(curves):
+        none = np.full(curves.shape[1], NAN)
+        return none, none, f"{note} gave a curve: too few for a band"
+    low, high = np.quantile(kept, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    return low, high, note
+
+
+def _remarks(p: FloatArray, method: str, kind: str) -> list[str]:
+    remarks = []
+    if method == "loess" and kind == "own" and p.size > EXACT_UP_TO:
+        remarks.append(f"beyond {EXACT_UP_TO} patients the band is that of the direct local fit")
+    if method in ("logistic", "rcs") and ((p == 0) | (p == 1)).any():
+        remarks.append("predictions of exactly 0 or 1 add nothing to the fit; there the curve is at 0 or 1")
+    if not kind:
+        remarks.append("no band without `rng`: it is from the bootstrap")
+    return remarks
+
+
+def _cut(
+    at: FloatArray,
+    parts: tuple[FloatArray, FloatArray, FloatArray],
+    level: float,
+    label: str,
+    n: int,
+    n_events: int,
+    remarks: list[str],
+) -> Curve:
+    cut = any(bool(((part < 0) | (part > 1)).any()) for part in parts)
+    value, low, high = (np.clip(part, 0.0, 1.0) for part in parts)
+    note = "; ".join(["curve or band cut to [0, 1]"] * cut + remarks)
+    return Curve(at, value, low, high, level, label, *_NAMES, n, n_events, note)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from validkit.stats.checks import FloatArray, IntArray
-from validkit.stats.likelihood import Maximum, maximise
+from validkit.stats.likelihood import Maximum, bernoulli, maximise
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,10 @@ class Informative:
 def informative(y: IntArray, p: FloatArray) -> Informative:
     """Set apart the predictions of exactly 0 and 1; `obstacle` bars any fit, `flat` bars a slope."""
     extreme = (p == 0) | (p == 1)
-    contradicted = int((extreme & (y != p)).sum())
-    note = f"{int(extreme.sum())} predictions of exactly 0 or 1 add nothing to the fit" if extreme.any() else ""
-    kept, logit = y[~extreme], special.logit(p[~extreme])
+    certain = int(extreme.sum())
+    contradicted = int((extreme & (y != p)).sum()) if certain else 0
+    note = f"{certain} predictions of exactly 0 or 1 add nothing to the fit" if certain else ""
+    kept, logit = (y[~extreme], special.logit(p[~extreme])) if certain else (y, special.logit(p))
     obstacle = ""
     if contradicted:
         obstacle = f"outcomes contradict {contradicted} predictions of exactly 0 or 1: no finite fit exists"
@@ -49,14 +50,17 @@ def informative(y: IntArray, p: FloatArray) -> Informative:
     elif kept.size == 0 or kept.min() == kept.max():
         obstacle = "one outcome only among the predictions strictly between 0 and 1: no finite fit exists"
     flat = obstacle or _separation(kept, logit)
-    return Informative(kept.astype(np.float64), np.column_stack([np.ones(kept.size), logit]), note, obstacle, flat)
+    design = np.ones((kept.size, 2), order="F")
+    design[:, 1] = logit
+    return Informative(kept.astype(np.float64), design, note, obstacle, flat)
 
 
 def _separation(y: IntArray, x: FloatArray) -> str:
     """Why no finite slope of y on x exists: constant x, or (quasi-)complete separation; empty when one does."""
     if x.min() == x.max():
         return "all predictions are equal: the slope is not identified"
-    events, others = x[y == 1], x[y == 0]
+    event = y == 1
+    events, others = x[event], x[~event]
     if events.min() >= others.max() or others.min() >= events.max():
         return "the predictions separate the outcomes: no finite slope exists"
     return ""
@@ -64,4 +68,4 @@ def _separation(y: IntArray, x: FloatArray) -> str:
 
 def log_likelihood(y: FloatArray, eta: FloatArray) -> float:
     """Bernoulli log likelihood at linear predictors eta, without overflow."""
-    return float(np.sum(y * eta - np.logaddexp(0.0, eta)))
+    return bernoulli(y, eta)[2]
