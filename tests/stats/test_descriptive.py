@@ -148,5 +148,31 @@ def test_what_is_refused():
         describe(data, groups.where(groups.index != 4))
     with pytest.raises(InputError, match="does not hold numbers"):
         describe(pd.DataFrame({"a": ["x", "y"] * 80}), groups, kinds={"a": "continuous"})
+    endless = data.assign(rbc=data["rbc"].where(data.index != 2, np.inf))
+    with pytest.raises(InputError, match=r"column 'rbc' is infinite for 1 of 160 patients \(rows 2\)"):
+        describe(endless, groups)
     with pytest.raises(InputError, match="`t_test` must be one of"):
         describe(data, groups, t_test="paired")
+
+
+def test_two_patients_one_level_and_nobody_with_a_value():
+    (item,) = describe(pd.DataFrame({"x": [1.0, 2.0]}), [0, 1])
+    assert (item.test.method, item.test.p_value, item.effect.value) == ("Mann-Whitney U", 1.0, 1.0)
+    assert math.isnan(item.smd)
+    (item,) = describe(pd.DataFrame({"x": [True, True]}), ["a", "b"])
+    assert (item.kind, item.cells) == ("binary", (("2 (100.0)", "1 (100.0)", "1 (100.0)"),))
+    assert item.test.note == "all patients in one level or one group"
+    (item,) = describe(pd.DataFrame({"x": ["u", "v"]}), [True, False])
+    assert (item.test.method, item.test.p_value, item.effect.value) == ("Fisher exact", 1.0, 1.0)
+    (item,) = describe(pd.DataFrame({"x": [np.nan] * 4}), [0, 0, 1, 1], kinds={"x": "continuous"})
+    assert (item.missing, item.cells) == ((2, 2), (("no value",) * 3,))
+
+
+def test_groups_of_every_sort_are_the_same_groups():
+    data, groups = cohort()
+    codes = (groups == "positive").astype(int)
+    want = describe(data, groups)
+    for other in (codes, codes.astype(bool), codes.astype(float), codes + 1, codes.map({0: "a", 1: "b"})):
+        for one, two in zip(want, describe(data, other), strict=True):
+            assert (one.cells, one.missing, one.smd) == (two.cells, two.missing, two.smd)
+            assert repr(one.test) == repr(two.test)

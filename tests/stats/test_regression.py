@@ -211,3 +211,21 @@ def test_on_real_patients_it_equals_statsmodels(shared):
     assert [c.se for c in fit.coefficients] == pytest.approx(peer.bse.to_numpy(), rel=1e-8)
     assert fit.log_likelihood == pytest.approx(peer.llf, rel=1e-12)
     assert fit.model_test.statistic == pytest.approx(peer.llr, rel=1e-9)
+
+
+def test_names_shapes_and_the_printed_line():
+    X, y = design(), cohort()["y"]
+    fit = logistic_regression(X["rbc"], y)
+    assert fit.names == ("(intercept)", "rbc")
+    assert repr(fit) == (
+        f"logistic regression (n = 160, 49 events, penalty none): (intercept) {fit.beta[0]:.4g}, rbc {fit.beta[1]:.4g}"
+    )
+    assert logistic_regression(X["rbc"].rename(None), y).names[1] == "x"
+    with pytest.raises(InputError, match=r"no term 'age' in this regression; it has \(intercept\), rbc"):
+        fit.term("age")
+    with pytest.raises(InputError, match="`names` has 1 names for 2 columns of `X`"):
+        logistic_regression(X[["rbc", "parity"]].to_numpy(), y, names=["rbc"])
+    with pytest.raises(InputError, match=r"must differ from each other and from '\(intercept\)': a, a"):
+        logistic_regression(X[["rbc", "parity"]].to_numpy(), y, names=["a", "a"])
+    with pytest.raises(InputError, match="`X` has 160 rows and `y` has 159"):
+        logistic_regression(X.to_numpy(), y.to_numpy()[:-1])

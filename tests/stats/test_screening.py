@@ -65,7 +65,9 @@ def test_the_table_has_a_row_for_every_predictor_and_level():
         "  other",
     ]
     assert table.rows[0][1:5] == ("mm", "1.105", "[1.066, 1.146]", "< 0.001")
-    assert table.rows[2][5:] == (None, None, None)
+    assert table.columns[5:] == ("multivariable OR", "multivariable 95 % CI", "multivariable p", "VIF")
+    assert table.rows[2][5:] == (None, None, None, None)
+    assert "Intervals: Wald. VIF: variance inflation in the multivariable model." in table.note
     assert "selected: diameter, rbc (p < 0.05)" in table.note
 
 
@@ -128,3 +130,70 @@ def test_what_is_refused():
         screen_predictors(data, y, univariable_alpha=0)
     with pytest.raises(InputError, match="different patients"):
         screen_predictors(data, y.iloc[::-1])
+
+
+def test_profile_intervals_bring_the_likelihood_ratio_p_value():
+    data, y = cohort()
+    screen = screen_predictors(data, y, interval="profile", univariable_alpha=1.0)
+    for name in ("diameter", "rbc", "parity", "smoker"):
+        fit = logistic_regression(data[[name]].astype(float), y, interval="profile")
+        effect = by_name(screen)[name].univariable
+        assert effect.odds_ratios[0] == fit.odds_ratios[1]
+        assert effect.odds_ratios[0].method == "profile likelihood"
+        assert effect.p_values == (fit.likelihood_ratio[1].p_value,)
+        assert effect.test == fit.likelihood_ratio[1]
+    assert screen.model.interval == "profile"
+    wald = screen_predictors(data, y, interval="wald", univariable_alpha=1.0)
+    assert wald.predictors == screen_predictors(data, y, univariable_alpha=1.0).predictors
+    assert wald.model.interval == "wald"
+    assert "Intervals: profile likelihood. " in table_two(data, y, interval="profile").note
+    with pytest.raises(InputError, match="`interval` must be one of 'wald', 'profile', not 'exact'"):
+        table_two(data, y, interval="exact")
+
+
+def test_the_table_shows_variance_inflation():
+    data, y = cohort()
+    data["depth"] = data["diameter"] + 3 * np.sin(np.arange(len(data)))
+    screen = screen_predictors(data, y, univariable_alpha=1.0)
+    rows = {row[0]: row[-1] for row in screen.table().rows}
+    found = {item.name: item.inflation for item in screen.predictors}
+    assert (found["histology"].df, found["diameter"].df) == (2, 1)
+    assert found["diameter"].gvif > 10 > found["rbc"].gvif
+    assert rows["diameter"] == f"{found['diameter'].gvif:.2f}"
+    assert rows["histology"] == f"{found['histology'].gvif:.2f} (GVIF, df 2)"
+    assert rows["  adeno"] is None
+    narrow = screen_predictors(data.drop(columns="depth"), y)
+    assert {item.name for item in narrow.predictors if item.inflation} == {"diameter", "rbc"}
+    assert {row[0]: row[-1] for row in narrow.table().rows}["parity"] is None
+
+
+def test_without_an_estimate_there_is_no_inflation_and_no_interval():
+    data, y = cohort()
+    data["marker"] = ((y == 1) & (data["diameter"] > 45)).astype(float)
+    screen = screen_predictors(data[["marker"]], y, penalty="none")
+    assert "Intervals" not in screen.table().note
+    both = screen_predictors(data[["marker", "rbc"]], y)
+    assert "Intervals: Wald, profile penalised likelihood. " in both.table().note
+    assert by_name(both)["marker"].inflation.gvif > 1
+
+
+def test_outcomes_of_every_sort():
+    data, y = cohort()
+    want = screen_predictors(data, y).table()
+    assert screen_predictors(data, y.astype(bool)).table() == want == screen_predictors(data, y.astype(float)).table()
+    with pytest.raises(InputError, match="`y` must be 0 or 1, 1 being the event; 49 of 160 values are not"):
+        screen_predictors(data, y + 1)
+    with pytest.raises(InputError, match="`y` must hold numbers"):
+        screen_predictors(data, y.map({0: "no", 1: "yes"}))
+    with pytest.raises(InputError, match="`data` has 160 rows and `y` has 2"):
+        screen_predictors(data, [0, 1])
+    two = screen_predictors(pd.DataFrame({"a": [1.0, 2.0]}), [0, 1])
+    assert "1 events and 1 non-events; a regression needs at least two of each" in two.note
+
+
+def test_none_significant_together_is_said():
+    data, y = cohort()
+    screen = screen_predictors(data, y, multivariable_alpha=1e-12)
+    assert screen.selected == ()
+    assert "No predictor has p < 1e-12 in the multivariable model." in screen.note
+    assert "24.5 patients of the rarer outcome for each of the 2 terms" in screen.note

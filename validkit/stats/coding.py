@@ -119,7 +119,7 @@ def numbers(column: pd.Series[Any], kind: str) -> FloatArray:
 
 
 def check_predictors(data: pd.DataFrame, predictors: Sequence[str], *, missing: bool = False) -> None:
-    """Columns that are all there, once each, and, unless `missing`, without missing or infinite values."""
+    """Columns that are all there, once each, without infinite and, unless `missing`, without missing values."""
     if not isinstance(data, pd.DataFrame):
         raise InputError(f"predictors must be a pandas DataFrame with one named column each, not {type(data).__name__}")
     if len(data) == 0:
@@ -129,17 +129,15 @@ def check_predictors(data: pd.DataFrame, predictors: Sequence[str], *, missing: 
             raise InputError(f"no column {name!r} among the predictors; there are {', '.join(map(str, data.columns))}")
         if list(data.columns).count(name) > 1 or list(predictors).count(name) > 1:
             raise InputError(f"the predictor {name!r} is there twice")
-    if missing:
-        return
-    faults = []
+    faults, what = [], "infinite" if missing else "missing or infinite"
     for name in predictors:
         column = data[name]
-        bad = np.array(column.isna())
+        bad = np.zeros(len(data), bool) if missing else np.array(column.isna())
         if pd.api.types.is_numeric_dtype(column):
             bad |= np.isinf(np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan)))
         if bad.any():
             where = f"{bad.sum()} of {len(data)} patients (rows {_rows(data, bad)})"
-            faults.append(f"column {name!r} is missing or infinite for {where}")
+            faults.append(f"column {name!r} is {what} for {where}")
     if faults:
         raise InputError("; ".join(faults) + "; impute or leave these patients out, and report it")
 

@@ -1,4 +1,7 @@
-"""Overall accuracy of predicted risks: Brier score, log loss, explained variation."""
+"""Overall accuracy of predicted risks: Brier score, its scaled form, mean absolute error, discrimination slope.
+
+The likelihood's measures are in `likelihood_scores`, Murphy's decomposition of the Brier score in `decomposition`.
+"""
 
 from __future__ import annotations
 
@@ -6,130 +9,161 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
-from validkit.stats.checks import FloatArray, IntArray, check_binary_risk, check_level
+from validkit.stats.checks import check_binary_risk, check_level, patients
 from validkit.stats.intervals import mean_estimate, z_of
+from validkit.stats.likelihood_scores import (
+    cox_snell_r2,
+    influence_estimate,
+    log_likelihood,
+    log_loss,
+    mcfadden_r2,
+    nagelkerke_r2,
+    one_outcome,
+)
 from validkit.stats.results import NAN, Estimate
 
-_METHOD = "normal, from each patient's loss"
+__all__ = [
+    "brier",
+    "cox_snell_r2",
+    "discrimination_slope",
+    "log_likelihood",
+    "log_loss",
+    "mape",
+    "mcfadden_r2",
+    "nagelkerke_r2",
+    "scaled_brier",
+    "tjur_r2",
+]
 
 
-def brier(y_true: ArrayLike, y_prob: ArrayLike, *, level: float = 0.95) -> Estimate:
-    """Brier score: the mean of (risk - outcome)^2; 0 is best, a constant risk at the prevalence has prev (1 - prev).
+@patients("y_true", "y_prob")
+def brier(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    level: float = 0.95,
+    weights: ArrayLike | None = None,
+    missing: str = "error",
+) -> Estimate:
+    """Brier score: the mean of (risk - outcome)^2; 0 is best. Strictly proper.
 
-    The interval is normal with the standard error of a mean, cut to [0, 1]; NaN where all patients have the same loss.
+    A constant risk at the prevalence has prev (1 - prev), so a Brier score means nothing without the prevalence.
+
+    y_true : (n,) int in {0, 1}; y_prob : (n,) float in [0, 1]
+    The interval is normal with the standard error of a mean, cut to [0, 1]; NaN ends where all patients have the same
+    loss or there is one patient.
+
+    >>> brier([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    0.1581 [0, 0.3422] (95% normal, from each patient's loss; n = 4, 2 events; interval cut at its bound)
+
     Reference: Brier, Mon Weather Rev 78 (1950) 1-3. R: riskRegression `Score`.
     """
     level = check_level(level)
     y, p = check_binary_risk(y_true, y_prob)
-    return mean_estimate((p - y) ** 2, level=level, method=_METHOD, n_events=int(y.sum()), floor=0.0, cap=1.0)
+    method = "normal, from each patient's loss"
+    return mean_estimate((p - y) ** 2, level=level, method=method, n_events=int(y.sum()), floor=0.0, cap=1.0)
 
 
-def scaled_brier(y_true: ArrayLike, y_prob: ArrayLike, *, level: float = 0.95) -> Estimate:
-    """Scaled Brier score, 1 - Brier/(prev (1 - prev)), also called index of prediction accuracy (IPA).
+@patients("y_true", "y_prob")
+def scaled_brier(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    level: float = 0.95,
+    weights: ArrayLike | None = None,
+    missing: str = "error",
+) -> Estimate:
+    """Scaled Brier score, 1 - Brier/(prev (1 - prev)), also called index of prediction accuracy (IPA) or skill score.
 
-    1 is perfect, 0 no better than everybody's risk at the prevalence of these patients, and it can be negative. The
-    interval is normal with the delta method's standard error, in which the prevalence is estimated too; cut at 1.
+    1 is perfect, 0 no better than everybody's risk at the prevalence of these patients, and it can be negative.
+
+    y_true : (n,) int in {0, 1}; y_prob : (n,) float in [0, 1]; NaN without both outcomes
+    The interval is normal with the delta method's standard error, in which the prevalence is estimated too; cut at 1.
+
+    >>> scaled_brier([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    0.3675 [-0.3686, 1] (95% normal, delta method; n = 4, 2 events; interval cut at its bound)
+
     Reference: Kattan and Gerds, Diagn Progn Res 2 (2018) 7. R: riskRegression `Score(summary = "ipa")`.
     """
     level = check_level(level)
     y, p = check_binary_risk(y_true, y_prob)
     n, m = y.size, int(y.sum())
     method = "normal, delta method"
-    if m in (0, n):
-        note = f"undefined: no {'event' if m == 0 else 'non-event'}"
-        return Estimate(NAN, level=level, method=method, n=n, n_events=m, note=note)
+    if undefined := one_outcome(y):
+        return Estimate(NAN, level=level, method=method, n=n, n_events=m, note=undefined)
     loss, prevalence = (p - y) ** 2, m / n
-    reference, score = prevalence * (1 - prevalence), float(loss.mean())
-    value = 1 - score / reference
-    influence = -(loss - score) / reference + score * (1 - 2 * prevalence) * (y - prevalence) / reference**2
-    se = float(np.sqrt(influence @ influence / (n - 1) / n))
-    if se <= 1e-15 * max(1.0, abs(value)):
-        note = "the patients' losses do not vary: no interval"
-        return Estimate(value, level=level, method=method, n=n, n_events=m, note=note)
-    low, high = value - z_of(level) * se, value + z_of(level) * se
-    return Estimate(
-        value, low, min(high, 1.0), level, method, se, n, m, "interval cut at its bound" if high > 1 else ""
-    )
+    null, score = prevalence * (1 - prevalence), float(loss.mean())
+    influence = -(loss - score) / null + score * (1 - 2 * prevalence) * (y - prevalence) / null**2
+    return influence_estimate(1 - score / null, influence, level=level, method=method, n_events=m)
 
 
-def _log_losses(y: IntArray, p: FloatArray) -> FloatArray:
-    """Each patient's -log of the probability given to what happened: infinite where a certain prediction was wrong."""
-    losses: FloatArray = -(special.xlogy(y, p) + special.xlog1py(1 - y, -p))
-    return losses
+@patients("y_true", "y_prob")
+def mape(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    level: float = 0.95,
+    weights: ArrayLike | None = None,
+    missing: str = "error",
+) -> Estimate:
+    """Mean absolute prediction error: the mean of |outcome - risk|; 0 is best. Not a proper score.
 
+    A patient of risk r is expected to lose least with a prediction of 0 (r < 1/2) or 1, so overstated risks win; Van
+    Calster et al. advise against it. It is here so that published values can be compared.
 
-def log_loss(y_true: ArrayLike, y_prob: ArrayLike, *, level: float = 0.95) -> Estimate:
-    """Log loss: the mean of -log of the probability given to what happened, in nats (Van Calster's code sums instead).
+    y_true : (n,) int in {0, 1}; y_prob : (n,) float in [0, 1]
+    The interval is that of a mean, cut to [0, 1]; NaN ends where all patients have the same error or there is one.
 
-    Nothing is clipped: a risk of exactly 0 or 1 that turns out wrong makes it infinite; the note counts such patients.
+    >>> mape([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    0.3375 [0.09955, 0.5755] (95% normal, from each patient's error; n = 4, 2 events)
+
+    Reference: Van Calster et al., Lancet Digit Health 7 (2025) 100916. R: mean(abs(y - p)).
     """
     level = check_level(level)
     y, p = check_binary_risk(y_true, y_prob)
-    losses = _log_losses(y, p)
-    wrong = int(np.isinf(losses).sum())
-    m = int(y.sum())
-    if wrong:
-        note = f"{wrong} patients contradict a predicted risk of exactly 0 or 1"
-        return Estimate(math.inf, level=level, method=_METHOD, n=y.size, n_events=m, note=note)
-    return mean_estimate(losses, level=level, method=_METHOD, n_events=m, floor=0.0)
+    method = "normal, from each patient's error"
+    return mean_estimate(np.abs(y - p), level=level, method=method, n_events=int(y.sum()), floor=0.0, cap=1.0)
 
 
-def _r_squared(y_true: ArrayLike, y_prob: ArrayLike, kind: str) -> Estimate:
-    y, p = check_binary_risk(y_true, y_prob)
-    n, m = y.size, int(y.sum())
-    method = f"{kind}, from the likelihood of the risks as given"
-    if m in (0, n):
-        note = f"undefined: no {'event' if m == 0 else 'non-event'}"
-        return Estimate(NAN, method=method, n=n, n_events=m, note=note)
-    null = m * math.log(m / n) + (n - m) * math.log(1 - m / n)
-    model = -float(_log_losses(y, p).sum())
-    if kind == "McFadden":
-        value = 1 - model / null
-    else:
-        value = -math.expm1(2 * (null - model) / n) if model > -math.inf else -math.inf
-        value = value / -math.expm1(2 * null / n) if kind == "Nagelkerke" else value
-    note = "a predicted risk of exactly 0 or 1 was wrong" if math.isinf(value) else ""
-    return Estimate(value + 0.0, method=method, n=n, n_events=m, note=note)  # + 0.0 turns -0.0 into 0.0
+@patients("y_true", "y_prob")
+def discrimination_slope(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    level: float = 0.95,
+    weights: ArrayLike | None = None,
+    missing: str = "error",
+) -> Estimate:
+    """Discrimination slope: mean predicted risk of the events minus that of the non-events; Tjur's R2 (`tjur_r2`).
 
+    Yates' slope; it rises with the spread of the risks even where they are overfitted, so it is not a proper measure.
 
-def nagelkerke_r2(y_true: ArrayLike, y_prob: ArrayLike) -> Estimate:
-    """Nagelkerke's R2, Cox and Snell's divided by its maximum; 1 is perfect, negative worse than the prevalence.
+    y_true : (n,) int in {0, 1}; y_prob : (n,) float in [0, 1]; NaN without both outcomes
+    The interval is normal with unequal variances (Welch's standard error), cut to [-1, 1]; NaN ends with fewer than two
+    events or non-events, or where neither group's risks vary.
 
-    Evaluated at the risks as given, without refitting. No interval here: `bootstrap` gives one.
-    Reference: Nagelkerke, Biometrika 78 (1991) 691-692.
-    """
-    return _r_squared(y_true, y_prob, "Nagelkerke")
+    >>> discrimination_slope([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    0.325 [-0.205, 0.855] (95% normal, unequal variances; n = 4, 2 events)
 
-
-def cox_snell_r2(y_true: ArrayLike, y_prob: ArrayLike) -> Estimate:
-    """Cox and Snell's R2, 1 - (L0/L)^(2/n), at the risks as given."""
-    return _r_squared(y_true, y_prob, "Cox-Snell")
-
-
-def mcfadden_r2(y_true: ArrayLike, y_prob: ArrayLike) -> Estimate:
-    """McFadden's R2, 1 - log L/log L0, at the risks as given."""
-    return _r_squared(y_true, y_prob, "McFadden")
-
-
-def discrimination_slope(y_true: ArrayLike, y_prob: ArrayLike, *, level: float = 0.95) -> Estimate:
-    """Mean predicted risk of the events minus that of the non-events (Yates' slope), with Welch's normal interval.
-
-    Reference: Yates, Organ Behav Hum Perform 30 (1982) 132-156.
+    Reference: Yates, Organ Behav Hum Perform 30 (1982) 132-156; Tjur, Am Stat 63 (2009) 366-372.
+    R: t.test(p[y == 1], p[y == 0]).
     """
     level = check_level(level)
     y, p = check_binary_risk(y_true, y_prob)
     n, m = y.size, int(y.sum())
     method = "normal, unequal variances"
-    if m in (0, n):
-        note = f"undefined: no {'event' if m == 0 else 'non-event'}"
-        return Estimate(NAN, level=level, method=method, n=n, n_events=m, note=note)
+    if undefined := one_outcome(y):
+        return Estimate(NAN, level=level, method=method, n=n, n_events=m, note=undefined)
     events, others = p[y == 1], p[y == 0]
     value = float(events.mean() - others.mean())
     if min(m, n - m) < 2 or np.ptp(events) == np.ptp(others) == 0:
         note = "too few patients, or no spread of risk, for an interval"
         return Estimate(value, level=level, method=method, n=n, n_events=m, note=note)
     se = math.sqrt(events.var(ddof=1) / m + others.var(ddof=1) / (n - m))
-    half = z_of(level) * se
-    return Estimate(value, max(value - half, -1.0), min(value + half, 1.0), level, method, se, n, m)
+    low, high = value - z_of(level) * se, value + z_of(level) * se
+    note = "interval cut at its bound" if low < -1 or high > 1 else ""
+    return Estimate(value, max(low, -1.0), min(high, 1.0), level, method, se, n, m, note)
+
+
+tjur_r2 = discrimination_slope

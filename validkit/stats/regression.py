@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
 from validkit.errors import InputError
 from validkit.stats.checks import FloatArray, as_float, check_choice, check_level, check_outcome
@@ -82,7 +82,7 @@ class LogisticFit(Record):
             if absent:
                 raise InputError(f"`X` lacks the column {absent[0]!r} of this regression")
             X = X.loc[:, list(self.names[1:])]
-        values, _ = _columns(X, self.names[1:])
+        values, _ = named_columns(X, self.names[1:])
         return np.asarray(self.beta[0] + values @ self.beta[1:], dtype=np.float64)
 
     def predict(self, X: pd.DataFrame | ArrayLike) -> FloatArray:
@@ -93,7 +93,7 @@ class LogisticFit(Record):
 # --- the design ------------------------------------------------------------------------------
 
 
-def _columns(X: Any, names: Sequence[str] | None) -> tuple[FloatArray, tuple[str, ...]]:
+def named_columns(X: Any, names: Sequence[str] | None) -> tuple[FloatArray, tuple[str, ...]]:
     """(n, p) finite numbers and p names; what is missing is an error that names the column and the rows."""
     rows: list[str] | None = None
     if isinstance(X, pd.Series):
@@ -140,7 +140,7 @@ class _Data:
         outcome = check_outcome(y, "y").astype(np.float64)
         if len(X) != outcome.size:
             raise InputError(f"`X` has {len(X)} rows and `y` has {outcome.size}; they must be the same patients")
-        values, named = _columns(X, names)
+        values, named = named_columns(X, names)
         centre, scale = values.mean(axis=0), values.std(axis=0)
         flat = scale <= 1e-12 * np.abs(values).max(axis=0, initial=1e-300)
         if flat.any():
@@ -298,7 +298,7 @@ def _exp(value: float) -> float:
 
 def _profile(data: _Data, top: Maximum, firth: bool, level: float, half: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Ends of the profile likelihood intervals, per unit; the intercept's on the columns before centring."""
-    fall = float(stats.chi2.ppf(level, 1)) / 2
+    fall = float(special.chdtri(1, 1 - level)) / 2
     shifted = top.beta.copy()
     shifted[0] -= float(top.beta[1:] @ (data.centre / data.scale))
     uncentred = Maximum(shifted, top.log_likelihood, top.information, top.converged, top.iterations)
@@ -323,7 +323,7 @@ def _ratio_test(data: _Data, top: Maximum, firth: bool, columns: Sequence[int]) 
     null = maximise(data.centred, data.y, firth=firth, free=free)
     statistic = max(2 * (top.log_likelihood - null.log_likelihood), 0.0)
     note = "" if null.converged else "the model without these columns did not converge"
-    return TestResult(statistic, float(stats.chi2.sf(statistic, df)), df, method, n, data.n_events, note)
+    return TestResult(statistic, float(special.chdtrc(df, statistic)), df, method, n, data.n_events, note)
 
 
 def _undefined(data: _Data, level: float, note: str, separation: str) -> LogisticFit:

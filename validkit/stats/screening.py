@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from validkit.errors import InputError
 from validkit.stats.checks import check_choice, check_level, check_outcome
 from validkit.stats.coding import Coding, learn_coding
+from validkit.stats.collinearity import VarianceInflation, logistic_variance_inflation
 from validkit.stats.regression import (
     PENALTIES,
     LogisticFit,
@@ -37,7 +38,8 @@ class Effect(Record):
 class ScreenedPredictor(Record):
     """A predictor alone and, where it was entered, among the others.
 
-    levels : of a categorical predictor, the reference first; columns : its columns in the regression
+    levels : of a categorical predictor, the reference first; columns : its columns in the regression; inflation : its
+    variance inflation in the multivariable model
     """
 
     name: str
@@ -50,6 +52,7 @@ class ScreenedPredictor(Record):
     multivariable: Effect | None
     selected: bool
     note: str = ""
+    inflation: VarianceInflation | None = None
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,15 @@ class PredictorScreen(Record):
         ci = f"{100 * self.level:g} % CI"
         measures = ("OR", ci, "p")
         columns = ("predictor", "unit", *(f"{how} {m}" for how in ("univariable", "multivariable") for m in measures))
+        columns = (*columns, "VIF")
         rows: list[tuple[Any, ...]] = []
         for item in self.predictors:
             rows += _rows(item)
         note = (
             f"n = {self.n}, {self.n_events} events. Predictors with p < {self.univariable_alpha:g} alone entered the "
             f"multivariable model; selected: {', '.join(self.selected) or 'none'} (p < {self.multivariable_alpha:g}). "
-            "Categorical predictors: likelihood ratio test of all levels. p values after selection are optimistic."
+            f"Categorical predictors: likelihood ratio test of all levels. {_intervals(self.predictors)}VIF: variance "
+            "inflation in the multivariable model. p values after selection are optimistic."
         )
         return Table(title, columns, tuple(rows), " ".join(text for text in (note, self.note) if text))
 
@@ -97,6 +102,7 @@ def table_two(
     multivariable_alpha: float = 0.05,
     level: float = 0.95,
     penalty: str = "if-separated",
+    interval: str | None = None,
 ) -> Table:
     """Univariable and multivariable odds ratios as a table of finished cells; arguments as in `screen_predictors`."""
     return screen_predictors(
@@ -109,6 +115,7 @@ def table_two(
         multivariable_alpha=multivariable_alpha,
         level=level,
         penalty=penalty,
+        interval=interval,
     ).table()
 
 
@@ -123,15 +130,20 @@ def screen_predictors(
     multivariable_alpha: float = 0.05,
     level: float = 0.95,
     penalty: str = "if-separated",
+    interval: str | None = None,
 ) -> PredictorScreen:
     """Logistic regression of y on each predictor alone, then on all that have p < univariable_alpha.
 
     data : (n, p) numeric and Categorical columns, nothing missing; y : (n,) in {0, 1}
-    p is Wald's for one column by maximum likelihood, else that of the (penalised) likelihood ratio test, jointly for
-    the levels of a categorical predictor. A predictor that does not vary, or follows exactly from those before it in
-    the multivariable model, is left out with the reason in its note.
+    penalty : "none", "firth", or "if-separated": Firth's where maximum likelihood has no estimate, stated in the note
+    interval : "wald" or "profile"; by default Wald for maximum likelihood and profile for Firth's
+    p belongs to the interval: Wald's for one column with a Wald interval by maximum likelihood, else that of the
+    (penalised) likelihood ratio test, jointly for the levels of a categorical predictor. A predictor that does not
+    vary, or follows exactly from those before it in the multivariable model, is left out with the reason in its note.
     """
     check_choice(penalty, PENALTIES, "penalty")
+    if interval is not None:
+        check_choice(interval, ("wald", "profile"), "interval")
     for name, alpha in (("univariable_alpha", univariable_alpha), ("multivariable_alpha", multivariable_alpha)):
         if not 0 < alpha <= 1:
             raise InputError(f"`{name}` must lie in (0, 1]; it is {alpha!r}")
@@ -146,15 +158,18 @@ def screen_predictors(
     columns = coding.encode(data)
     level = check_level(level)
     alone = [
-        _alone(name, coding, columns, outcome, level, penalty, labels or {}, units or {}) for name in coding.predictors
+        _alone(name, coding, columns, outcome, level, penalty, interval, labels or {}, units or {})
+        for name in coding.predictors
     ]
     passing = [item for item in alone if item.univariable and item.univariable.test.p_value < univariable_alpha]
     entered, aliased = _independent(passing, columns)
     model: LogisticFit | None = None
     effects: dict[str, Effect] = {}
+    inflation: tuple[VarianceInflation, ...] = ()
     if entered:
         table = columns.loc[:, [column for item in entered for column in item.columns]]
-        model = logistic_regression(table, outcome, level=level, penalty=penalty)
+        model = logistic_regression(table, outcome, level=level, penalty=penalty, interval=interval)
+        inflation = logistic_variance_inflation(model, terms={item.name: item.columns for item in entered})
         effects = {item.name: _effect(model, item.columns, table, outcome, penalty) for item in entered}
     chosen = tuple(name for name, effect in effects.items() if effect.test.p_value < multivariable_alpha)
     predictors = tuple(
@@ -163,6 +178,7 @@ def screen_predictors(
             multivariable=effects.get(item.name),
             selected=item.name in chosen,
             note="; ".join(text for text in (item.note, aliased.get(item.name, "")) if text),
+            inflation=next((v for v in inflation if v.term == item.name), None),
         )
         for item in alone
     )
@@ -186,6 +202,7 @@ def _alone(
     y: np.ndarray[Any, np.dtype[np.int64]],
     level: float,
     penalty: str,
+    interval: str | None,
     labels: Mapping[str, str],
     units: Mapping[str, str],
 ) -> ScreenedPredictor:
@@ -197,7 +214,7 @@ def _alone(
     if not own or any(table[column].nunique() < 2 for column in own):
         notes.append("does not vary")
     else:
-        fit = logistic_regression(table, y, level=level, penalty=penalty)
+        fit = logistic_regression(table, y, level=level, penalty=penalty, interval=interval)
         effect = _effect(fit, own, table, y, penalty)
         notes += [fit.note] if fit.note else []
     return ScreenedPredictor(
@@ -218,7 +235,7 @@ def _effect(
     fit: LogisticFit, own: Sequence[str], table: pd.DataFrame, y: np.ndarray[Any, np.dtype[np.int64]], penalty: str
 ) -> Effect:
     terms = [fit.term(column) for column in own]
-    tests = fit.likelihood_ratio if fit.penalty == "firth" else fit.wald
+    tests = fit.likelihood_ratio if fit.penalty == "firth" or fit.interval == "profile" else fit.wald
     joint = tests[terms[0]] if len(own) == 1 else likelihood_ratio_test(table, y, own, penalty=penalty)
     return Effect(tuple(fit.odds_ratios[t] for t in terms), tuple(tests[t].p_value for t in terms), joint)
 
@@ -265,15 +282,30 @@ def _remarks(
 
 def _rows(item: ScreenedPredictor) -> list[tuple[Any, ...]]:
     if item.univariable is None:
-        return [(item.label, item.unit, item.note, None, None, None, None, None)]
+        return [(item.label, item.unit, item.note, None, None, None, None, None, None)]
+    vif = inflation_text(item.inflation)
     if item.kind != "categorical":
-        return [(item.label, item.unit, *_cells(item.univariable, 0), *_cells(item.multivariable, 0))]
+        return [(item.label, item.unit, *_cells(item.univariable, 0), *_cells(item.multivariable, 0), vif)]
     joint = [p_text(effect.test.p_value) if effect else None for effect in (item.univariable, item.multivariable)]
-    rows: list[tuple[Any, ...]] = [(item.label, item.unit, None, None, joint[0], None, None, joint[1])]
-    rows.append((f"  {item.levels[0]} (reference)", "", None, None, None, None, None, None))
+    rows: list[tuple[Any, ...]] = [(item.label, item.unit, None, None, joint[0], None, None, joint[1], vif)]
+    rows.append((f"  {item.levels[0]} (reference)", "", None, None, None, None, None, None, None))
     for i, level in enumerate(item.levels[1:]):
-        rows.append((f"  {level}", "", *_cells(item.univariable, i), *_cells(item.multivariable, i)))
+        rows.append((f"  {level}", "", *_cells(item.univariable, i), *_cells(item.multivariable, i), None))
     return rows
+
+
+def inflation_text(inflation: VarianceInflation | None) -> str | None:
+    """A variance inflation factor; for several columns the generalised one, with its degrees of freedom."""
+    if inflation is None or np.isnan(inflation.gvif):
+        return None
+    return f"{inflation.gvif:.2f}" + (f" (GVIF, df {inflation.df})" if inflation.df > 1 else "")
+
+
+def _intervals(predictors: Sequence[ScreenedPredictor]) -> str:
+    """`Intervals: Wald. `; empty where there is none."""
+    effects = [e for item in predictors for e in (item.univariable, item.multivariable) if e]
+    kinds = sorted({ratio.method for effect in effects for ratio in effect.odds_ratios if ratio.method != "undefined"})
+    return f"Intervals: {', '.join(kinds)}. " if kinds else ""
 
 
 def _cells(effect: Effect | None, i: int) -> tuple[str | None, str | None, str | None]:
