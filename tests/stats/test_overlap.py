@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import directed_hausdorff
 
 from validkit.errors import InputError
-from validkit.stats import dice, surface_distance
+from validkit.stats.overlap import dice, jaccard, surface_distance
 
 
 def square(start: int, side: int = 6, size: int = 20) -> np.ndarray:
@@ -82,3 +82,32 @@ def test_empty_outlines_and_bad_spacing() -> None:
     for bad in (0, -1.0, (1.0,), (1.0, math.nan), (1, 1, 1)):
         with pytest.raises(InputError, match="`spacing` must be a positive number, or one for each of 2 axes"):
             surface_distance(square(1), square(2), spacing=bad)
+
+
+def test_jaccard() -> None:
+    a, b = square(3), square(5)  # 36 pixels each, 16 in both
+    assert jaccard(a, b).value == 16 / 56
+    assert dice(a, b).value == 32 / 72
+    assert jaccard(a, a).value == 1.0
+    assert jaccard(a, ~a).value == 0.0
+    d = dice(a, b).value
+    assert jaccard(b, a).value == pytest.approx(d / (2 - d))
+    assert (jaccard(a, b).method, dice(a, b).method) == ("Jaccard", "Dice")
+    for empty in (jaccard(a & False, b & False), dice(a & False, b & False)):
+        assert math.isnan(empty.value)
+        assert empty.note == "undefined: both outlines are empty"
+    assert jaccard(a, a & False).value == 0.0
+    assert math.isnan(jaccard(a, b).low)
+
+
+def test_surface_distances_by_hand() -> None:
+    a, b = np.zeros((1, 12), int), np.zeros((1, 12), int)
+    a[0, :3] = 1  # in one row every pixel touches the outside
+    b[0, 2:7] = 1
+    ours = surface_distance(a, b)
+    assert ours.mean == (2 + 1 + 0 + 0 + 1 + 2 + 3 + 4) / 8
+    assert ours.hausdorff == 4.0
+    assert ours.hausdorff95 == pytest.approx(3.8)  # 95 % of 0, 1, 2, 3, 4; the other way 1.9
+    assert ours.note == ""
+    with pytest.raises(InputError, match=r"`mask_b` must hold only 0 and 1"):
+        surface_distance(a, b * 2)
