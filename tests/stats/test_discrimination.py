@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from validkit.errors import InputError
 from validkit.stats import auc, confusion, delong_covariance, roc_curve, youden_threshold
-from validkit.stats.discrimination import midpoint, newcombe_interval, placements
+from validkit.stats.discrimination import logit_interval, midpoint, newcombe_interval, placements
 
 quick = settings(deadline=None, max_examples=60)
 METHODS = ("delong", "logit-delong", "newcombe")
@@ -243,3 +243,177 @@ def test_interval_covers_near_its_level(method: str) -> None:
         estimate = auc(y, rng.normal(size=75) + shift * y, scale="score", method=method)
         covered += estimate.low <= truth <= estimate.high
     assert 0.91 < covered / 600 < 0.985
+
+
+BOOTSTRAPS = ("bootstrap-percentile", "bootstrap-bca")
+
+
+def cohort(n: int = 60, seed: int = 4) -> Sample:
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    return y, np.round(1 / (1 + np.exp(-rng.normal(1.2 * y, 1))), 2)
+
+
+@quick
+@given(samples())
+def test_placements_count_pairs(sample: Sample) -> None:
+    y, p = sample
+    gap = np.sign(p[:, None] - p[None, :]) + 1  # 2 above, 1 tied
+    want = np.where(y == 1, (gap * (y == 0)).sum(axis=1), (gap.T * (y == 1)).sum(axis=1))
+    np.testing.assert_array_equal(placements(y, p), want)
+
+
+def test_placements_without_ties_by_hand() -> None:
+    assert placements(np.array([0, 1, 0, 1]), np.array([0.1, 0.4, 0.5, 0.9])).tolist() == [4, 2, 2, 4]
+    assert placements(np.array([1, 0]), np.array([0.1, 0.4])).tolist() == [0, 0]
+    assert placements(np.array([1, 0]), np.array([-0.0, 0.0])).tolist() == [1, 1]
+    assert placements(np.array([1]), np.array([0.3])).tolist() == [0]
+
+
+def test_delong_by_hand() -> None:
+    """Placements of events 1 and 1/2 (variance 1/8), of non-events 1 and 1/2: var = 1/8/2 + 1/8/2."""
+    areas, cov = delong_covariance([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    assert (areas.tolist(), cov.tolist()) == ([0.75], [[0.125]])
+    estimate = auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], level=0.5)
+    half = 0.6744897501960817 * math.sqrt(0.125)
+    assert estimate.se == math.sqrt(0.125)
+    assert (estimate.low, estimate.high) == pytest.approx((0.75 - half, 0.75 + half))
+    assert (estimate.method, estimate.level, estimate.n, estimate.n_events) == ("DeLong", 0.5, 4, 2)
+    assert (estimate.note, estimate.n_missing) == ("", 0)
+    logit = auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], level=0.5, method="logit-delong")
+    ends = [1 / (1 + math.exp(-(math.log(3) + side * half / 0.1875))) for side in (-1, 1)]
+    assert [logit.low, logit.high] == pytest.approx(ends)
+    assert (logit.method, logit.note, logit.se) == ("DeLong on the logit scale", "", math.sqrt(0.125))
+    newcombe = auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], level=0.5, method="newcombe")
+    assert (newcombe.low, newcombe.high) == newcombe_interval(0.75, 2, 2, 0.5)
+    assert (newcombe.method, newcombe.note, newcombe.se) == ("Newcombe, method 5", "", math.sqrt(0.125))
+
+
+def test_covariance_has_a_row_a_model_even_where_it_is_undefined() -> None:
+    for y in ([1, 0, 0], [1, 1, 0]):
+        areas, cov = delong_covariance(y, [[0.9, 0.2, 0.1], [0.5, 0.5, 0.5]])
+        assert areas.tolist() == [1.0, 0.5]
+        assert cov.shape == (2, 2)
+        assert np.isnan(cov).all()
+
+
+def test_interval_is_cut_with_a_note() -> None:
+    for p, ends in (([0.1, 0.4, 0.35, 0.8], (0.75 - 1.959963984540054 * math.sqrt(0.125), 1.0)),):
+        estimate = auc([0, 0, 1, 1], p)
+        assert (estimate.low, estimate.high) == pytest.approx(ends)
+        assert estimate.note == "interval cut at its bound; logit-delong stays inside"
+        mirrored = auc([1, 1, 0, 0], p)
+        assert (mirrored.low, mirrored.high) == (0.0, pytest.approx(1 - ends[0]))
+        assert mirrored.note == estimate.note
+
+
+@pytest.mark.parametrize("method", BOOTSTRAPS)
+def test_bootstrap_is_that_of_the_engine(method: str) -> None:
+    from validkit.stats.draws import bca_limits, draw_plan, jackknife, percentile_limits
+
+    y, p = cohort()
+    order = np.lexsort((y, p))
+    plan = draw_plan(y[order], rng=7, replicates=200)
+    plain = plan.replicates(auc, y[order], p[order])[:, 0]
+    if method == "bootstrap-bca":
+        want = bca_limits(plain, auc(y, p).value, jackknife(auc, y, p)[:, 0], 0.9)
+    else:
+        want = percentile_limits(plain, 0.9)
+    estimate = auc(y, p, method=method, rng=7, replicates=200, level=0.9)
+    assert (estimate.low, estimate.high) == pytest.approx(want[:2], abs=1e-13)
+    assert estimate.value == auc(y, p).value
+    assert estimate.se == pytest.approx(plain.std(ddof=1), abs=1e-13)
+    assert estimate.method == ("bootstrap, BCa" if method == "bootstrap-bca" else "bootstrap, percentile")
+    assert estimate.note == "200 of 200 replicates"
+    assert (estimate.level, estimate.n, estimate.n_events) == (0.9, 60, int(y.sum()))
+    stratified = auc(y, 10 * p, method=method, rng=7, replicates=200, stratified=True, scale="score")
+    assert stratified.method == estimate.method + ", stratified"
+    assert stratified != estimate
+    shuffled = np.random.default_rng(1).permutation(y.size)
+    assert auc(y[shuffled], p[shuffled], method=method, rng=7, replicates=200, level=0.9) == estimate
+    generator = np.random.default_rng(3)
+    first, second = (auc(y, p, method=method, rng=generator, replicates=100) for _ in range(2))
+    assert first != second
+
+
+@pytest.mark.parametrize("method", BOOTSTRAPS)
+def test_bootstrap_falls_back_to_newcombe(method: str) -> None:
+    perfect = auc([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], method=method, rng=1)
+    assert (perfect.value, perfect.low, perfect.high) == (1.0, *newcombe_interval(1.0, 2, 2, 0.95))
+    assert perfect.note == "replicates do not vary as they should with an AUC of 1: interval after Newcombe"
+    assert perfect.method == "Newcombe, method 5"
+    single = auc([0, 0, 0, 1], [0.1, 0.6, 0.8, 0.7], method=method, rng=1)
+    assert (single.low, single.high) == newcombe_interval(2 / 3, 1, 3, 0.95)
+    assert single.note == (
+        "replicates do not vary as they should with a single event or non-event: interval after Newcombe"
+    )
+    assert math.isnan(single.se)
+    constant = auc([0, 1, 0, 1], [0.3] * 4, method=method, rng=1)
+    assert (constant.low, constant.high, constant.se) == (0.5, 0.5, 0.0)
+    absent = auc([1, 1], [0.3, 0.4], method=method, rng=1)
+    assert (absent.note, absent.method) == ("undefined: no non-event", constant.method)
+
+
+def test_bootstrap_needs_rng_and_known_methods() -> None:
+    for method in BOOTSTRAPS:
+        with pytest.raises(InputError, match=f"`rng` must be a numpy Generator or a seed for method='{method}'"):
+            auc([0, 1], [0.1, 0.2], method=method)
+    with pytest.raises(InputError, match="`method` must be one of 'delong', 'logit-delong', 'newcombe', 'bootstrap-"):
+        auc([0, 1], [0.1, 0.2], method="wald")
+
+
+@quick
+@given(samples(), st.integers(0, 1000))
+def test_bootstrap_intervals_stay_in_bounds(sample: Sample, seed: int) -> None:
+    for method in BOOTSTRAPS:
+        estimate = auc(*sample, method=method, rng=seed, replicates=40)
+        assert not estimate.low < 0  # NaN where replicates are too few
+        assert not estimate.high > 1
+        assert math.isnan(estimate.low) == math.isnan(estimate.high)
+
+
+def test_fallbacks_of_delong_in_full() -> None:
+    assert auc([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]).note == (
+        "DeLong's variance is zero with an AUC of 1: interval after Newcombe"
+    )
+    assert auc([0, 0, 1, 1], [0.8, 0.9, 0.1, 0.2], method="logit-delong").note == (
+        "DeLong's variance is zero with an AUC of 0: interval after Newcombe"
+    )
+    assert auc([0, 1], [0.1, 0.2]).note == (
+        "DeLong's variance is undefined with a single event or non-event: interval after Newcombe"
+    )
+    newcombe = auc([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], method="newcombe")
+    assert (newcombe.note, newcombe.se) == ("", 0.0)
+    for y, note in (([1, 1], "undefined: no non-event"), ([0, 0], "undefined: no event")):
+        estimate = auc(y, [0.1, 0.2], level=0.9)
+        assert (estimate.note, estimate.n, estimate.n_events, estimate.level) == (note, 2, sum(y), 0.9)
+        assert estimate.method == "DeLong"
+    constant = auc([0, 1, 1], [0.3] * 3, level=0.9)
+    assert constant.note == "all predictions are equal: 0.5 by definition, without sampling error"
+    assert (constant.n, constant.n_events, constant.level, constant.method) == (3, 2, 0.9, "DeLong")
+
+
+@quick
+@given(samples(least=2), st.integers(0, 1000))
+def test_weights_are_rows_written_out(sample: Sample, seed: int) -> None:
+    y, p = sample
+    weights = np.random.default_rng(seed).integers(0, 4, y.size)
+    if not weights.any():
+        weights[0] = 1
+    for method in METHODS:
+        weighted = auc(y, p, method=method, weights=weights)
+        assert repr(weighted) == repr(auc(np.repeat(y, weights), np.repeat(p, weights), method=method))
+
+
+def test_complete_cases_are_counted() -> None:
+    with pytest.raises(InputError, match="`y_prob` is missing"):
+        auc([0, 0, 1, 1, 1], [0.1, 0.4, 0.35, 0.8, math.nan])
+    estimate = auc([0, 0, 1, 1, 1], [0.1, 0.4, 0.35, 0.8, math.nan], missing="complete-case")
+    assert (estimate.value, estimate.n, estimate.n_missing) == (0.75, 4, 1)
+    assert estimate.note.endswith("1 of 5 patients left out as incomplete (complete case)")
+
+
+def test_logit_interval_far_out_does_not_overflow() -> None:
+    low, high = logit_interval(1 - 1e-12, 0.5, 0.95)
+    assert (low, high) == (0.0, 1.0)
+    assert logit_interval(0.5, 0.1, 0.95) == pytest.approx((0.3135, 0.6865), abs=5e-4)

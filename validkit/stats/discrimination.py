@@ -1,8 +1,8 @@
-"""How well predictions rank: ROC curve, area under it, DeLong's covariance, Youden's threshold.
+"""How well predictions rank: area under the ROC curve with its intervals, DeLong's covariance of several.
 
 The event is declared: a higher prediction always means a more likely event, and an AUC of 0.3 is reported as 0.3.
 Rank statistics also make sense for a marker or a linear score; `scale="score"` lifts the demand that predictions lie
-in [0, 1].
+in [0, 1]. The curve itself is in `roc`, thresholds chosen on it in `cutoffs`; both can be imported from here too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import optimize
 
 from validkit.errors import InputError
@@ -23,12 +23,22 @@ from validkit.stats.checks import (
     check_level,
     check_outcome,
     check_score,
-    settle,
+    patients,
 )
-from validkit.stats.intervals import wilson, z_of
-from validkit.stats.results import NAN, Curve, Estimate
+from validkit.stats.cutoffs import midpoint, youden_threshold
+from validkit.stats.intervals import z_of
+from validkit.stats.results import NAN, Estimate
+from validkit.stats.roc import absent_class, need_rng, roc_curve, threshold_counts
 
-_METHOD_NAMES = {"delong": "DeLong", "logit-delong": "DeLong on the logit scale", "newcombe": "Newcombe, method 5"}
+__all__ = ["auc", "delong_covariance", "midpoint", "roc_curve", "threshold_counts", "youden_threshold"]
+
+_METHOD_NAMES = {
+    "delong": "DeLong",
+    "logit-delong": "DeLong on the logit scale",
+    "newcombe": "Newcombe, method 5",
+    "bootstrap-percentile": "bootstrap, percentile",
+    "bootstrap-bca": "bootstrap, BCa",
+}
 
 
 def placements(y: IntArray, scores: FloatArray) -> IntArray:
@@ -38,30 +48,39 @@ def placements(y: IntArray, scores: FloatArray) -> IntArray:
     for a non-event, twice the events above it plus those tied with it. The sum over events equals that over
     non-events: 2U, with U Mann and Whitney's statistic. O(n log n).
     """
-    order = np.argsort(scores, kind="stable")
-    sorted_scores, sorted_y = scores[order], y[order]
-    first = np.flatnonzero(np.r_[True, sorted_scores[1:] != sorted_scores[:-1]])
-    group = np.repeat(np.arange(first.size), np.diff(np.r_[first, y.size]))
-    events = np.add.reduceat(sorted_y, first)
-    others = np.diff(np.r_[first, y.size]) - events
-    twice_below = 2 * np.cumsum(others) - others
-    twice_above = 2 * events.sum() - 2 * np.cumsum(events) + events
-    result = np.empty(y.size, dtype=np.int64)
-    result[order] = np.where(sorted_y == 1, twice_below[group], twice_above[group])
+    n = y.size
+    order = np.argsort(scores)  # patients tied with each other may come in any order
+    ranked, event = scores[order], y[order]
+    events_to = np.cumsum(event, dtype=np.int64)
+    new = ranked[1:] != ranked[:-1]
+    if new.all():  # no ties
+        twice = 2 * (np.where(event == 1, np.arange(1, n + 1), events_to[-1]) - events_to)
+    else:
+        last = np.append(np.flatnonzero(new), n - 1)
+        size = np.diff(last, prepend=-1)
+        events = np.diff(events_to[last], prepend=0)
+        others = size - events
+        twice_below = 2 * np.cumsum(others) - others
+        twice_above = 2 * (events_to[-1] - events_to[last]) + events
+        twice = np.where(event == 1, np.repeat(twice_below, size), np.repeat(twice_above, size))
+    result = np.empty(n, dtype=np.int64)
+    result[order] = twice
     return result
 
 
 def placement_covariance(y: IntArray, placed: IntArray) -> tuple[FloatArray, FloatArray]:
     """AUCs (k,) and their DeLong covariance (k, k) from integer placements (k, n); NaN with one patient in a class."""
-    event = y == 1
-    m, q = int(event.sum()), int((~event).sum())
-    twice_u = placed[:, event].sum(axis=1)
+    events, others = np.flatnonzero(y), np.flatnonzero(y == 0)
+    m, q = events.size, others.size
+    of_events = np.take(placed, events, axis=1)
+    twice_u = of_events.sum(axis=1)
     area = twice_u / (2.0 * m * q) if m and q else np.full(placed.shape[0], NAN)
     if m < 2 or q < 2:
         return area, np.full((placed.shape[0],) * 2, NAN)
-    over_events = (placed[:, event] - (twice_u / m)[:, None]) / (2.0 * q)
-    over_others = (placed[:, ~event] - (twice_u / q)[:, None]) / (2.0 * m)
-    return area, over_events @ over_events.T / (m * (m - 1.0)) + over_others @ over_others.T / (q * (q - 1.0))
+    over_events = of_events - (twice_u / m)[:, None]
+    over_others = np.take(placed, others, axis=1) - (twice_u / q)[:, None]
+    between_events, between_others = over_events @ over_events.T, over_others @ over_others.T
+    return area, between_events / (4.0 * q * q * m * (m - 1)) + between_others / (4.0 * m * m * q * (q - 1))
 
 
 def delong_covariance(y_true: ArrayLike, probs: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -71,6 +90,11 @@ def delong_covariance(y_true: ArrayLike, probs: ArrayLike) -> tuple[FloatArray, 
     probs : (k, n) or (n,) finite numbers; higher means more likely
     Returns (auc (k,), cov (k, k)); cov is NaN with fewer than two events or two non-events, auc is NaN without both.
     Ties count one half; 2U is kept as an integer, so equal rankings give equal AUCs to the last bit.
+
+    >>> areas, cov = delong_covariance([0, 0, 1, 1], [[0.1, 0.4, 0.35, 0.8], [0.1, 0.2, 0.3, 0.4]])
+    >>> areas.tolist(), cov.tolist()
+    ([0.75, 1.0], [[0.125, 0.0], [0.0, 0.0]])
+
     Reference: DeLong et al., Biometrics 44 (1988) 837-845; Sun and Xu, IEEE Signal Process Lett 21 (2014) 1389-1393.
     R: pROC `auc`, `var`, `cov`.
     """
@@ -111,24 +135,43 @@ def newcombe_interval(area: float, n_events: int, n_others: int, level: float) -
     )
 
 
-def _logit_interval(area: float, se: float, z: float) -> tuple[float, float]:
-    logit, half = math.log(area / (1 - area)), z * se / (area * (1 - area))
-    return 1 / (1 + math.exp(-(logit - half))), 1 / (1 + math.exp(-(logit + half)))
+def logit_interval(area: float, se: float, level: float) -> tuple[float, float]:
+    """Wald interval on the logit scale for an area strictly inside (0, 1)."""
+    logit, half = math.log(area / (1 - area)), z_of(level) * se / (area * (1 - area))
+    return _expit(logit - half), _expit(logit + half)
 
 
+def _expit(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+@patients("y_true", "y_prob")
 def auc(
-    y_true: ArrayLike, y_prob: ArrayLike, *, level: float = 0.95, method: str = "delong", scale: str = "risk"
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    level: float = 0.95,
+    method: str = "delong",
+    rng: np.random.Generator | int | None = None,
+    replicates: int = 2000,
+    stratified: bool = False,
+    scale: str = "risk",
+    weights: ArrayLike | None = None,
+    missing: str = "error",
 ) -> Estimate:
     """Area under the ROC curve with a confidence interval.
 
     y_true : (n,) int in {0, 1}; 1 is the event
     y_prob : (n,) float in [0, 1]; higher means more likely (any finite number with scale="score")
-    method : "delong" (Wald, cut to [0, 1] as pROC does), "logit-delong" (Wald on the logit scale, inside (0, 1)) or
-        "newcombe" (score-like, method 5)
+    method : "delong" (Wald, cut to [0, 1] as pROC does), "logit-delong" (Wald on the logit scale, inside (0, 1)),
+        "newcombe" (score-like, method 5), "bootstrap-percentile" or "bootstrap-bca" (bias-corrected and accelerated,
+        jackknife in closed form)
+    rng : a numpy Generator or a seed, for the bootstrap alone; `replicates` are drawn, within each outcome where
+        `stratified`, as pROC does
 
     Fallbacks, each said in the note: where DeLong's variance is zero (an AUC of 0 or 1) or undefined (a single event or
-    non-event) the interval is Newcombe's. Identical predictions for everybody give 0.5 exactly, by definition. Without
-    both an event and a non-event the AUC is NaN.
+    non-event), and where replicates would not vary for the same reasons, the interval is Newcombe's. Identical
+    predictions for everybody give 0.5 exactly, by definition. Without both an event and a non-event the AUC is NaN.
 
     >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value
     0.75
@@ -136,85 +179,46 @@ def auc(
     Reference: DeLong et al., Biometrics 44 (1988) 837-845; Newcombe, Stat Med 25 (2006) 559-573. R: pROC `ci.auc`.
     """
     level = check_level(level)
-    check_choice(method, tuple(_METHOD_NAMES), "method")
+    name = _METHOD_NAMES[check_choice(method, tuple(_METHOD_NAMES), "method")]
     y, p = check_binary_risk(y_true, y_prob, scale=scale)
+    seed = need_rng(rng, f"method={method!r}") if method.startswith("bootstrap") else None
     n, m = y.size, int(y.sum())
-    if m in (0, n):
-        absent = "event" if m == 0 else "non-event"
-        return Estimate(NAN, level=level, method=_METHOD_NAMES[method], n=n, n_events=m, note=f"undefined: no {absent}")
+    note = absent_class(m, n)
+    if note:
+        return Estimate(NAN, level=level, method=name, n=n, n_events=m, note=note)
+    if (p == p[0]).all():
+        note = "all predictions are equal: 0.5 by definition, without sampling error"
+        return Estimate(0.5, 0.5, 0.5, level, name, 0.0, n, m, note)
     areas, cov = placement_covariance(y, placements(y, p)[None, :])
     area, variance = float(areas[0]), float(cov[0, 0])
     se = math.sqrt(variance) if variance >= 0 else NAN
-    if (p == p[0]).all():
-        note = "all predictions are equal: 0.5 by definition, without sampling error"
-        return Estimate(0.5, 0.5, 0.5, level, _METHOD_NAMES[method], 0.0, n, m, note)
-    note = ""
-    if method != "newcombe" and not se > 0:
-        cause = "a single event or non-event" if math.isnan(se) else f"an AUC of {area:g}"
-        note = f"DeLong's variance is {'undefined' if math.isnan(se) else 'zero'} with {cause}: interval after Newcombe"
-        method, se = "newcombe", NAN
-    if method == "newcombe":
+    if method == "newcombe" or not se > 0:
+        note = "" if method == "newcombe" else _why_newcombe(area, se, seed is not None)
         low, high = newcombe_interval(area, m, n - m, level)
-    elif method == "logit-delong":
-        low, high = _logit_interval(area, se, z_of(level))
-    else:
-        low, high = area - z_of(level) * se, area + z_of(level) * se
-        if low < 0 or high > 1:
-            low, high, note = max(low, 0.0), min(high, 1.0), "interval cut at its bound; logit-delong stays inside"
-    return Estimate(area, low, high, level, _METHOD_NAMES[method], se, n, m, note)
+        return Estimate(area, low, high, level, _METHOD_NAMES["newcombe"], NAN if note else se, n, m, note)
+    if seed is not None:
+        from validkit.stats.resampling import bootstrap
+
+        return bootstrap(
+            auc,
+            y,
+            np.unique(p, return_inverse=True)[1] / n,  # ranks: all that the AUC depends on, and within [0, 1]
+            rng=seed,
+            replicates=replicates,
+            level=level,
+            interval=method.removeprefix("bootstrap-"),
+            stratified=stratified,
+        )
+    if method == "logit-delong":
+        return Estimate(area, *logit_interval(area, se, level), level, name, se, n, m)
+    low, high = area - z_of(level) * se, area + z_of(level) * se
+    if low < 0 or high > 1:
+        low, high, note = max(low, 0.0), min(high, 1.0), "interval cut at its bound; logit-delong stays inside"
+    return Estimate(area, low, high, level, name, se, n, m, note)
 
 
-def threshold_counts(y: IntArray, p: FloatArray) -> tuple[FloatArray, IntArray, IntArray]:
-    """Distinct predictions, highest first, with the true and false positives of the rule prediction >= value."""
-    order = np.argsort(-p, kind="stable")
-    last = np.flatnonzero(np.r_[p[order][1:] != p[order][:-1], True])
-    tp = np.cumsum(y[order])[last]
-    return p[order][last], tp, last + 1 - tp
-
-
-def roc_curve(y_true: ArrayLike, y_prob: ArrayLike, *, level: float = 0.95, scale: str = "risk") -> Curve:
-    """ROC curve: x = 1 - specificity, y = sensitivity at every distinct prediction, from (0, 0) to (1, 1).
-
-    The band is Wilson's interval of the sensitivity at each threshold, pointwise. Without both classes the curve has no
-    points and the note says so.
-    """
-    level = check_level(level)
-    y, p = check_binary_risk(y_true, y_prob, scale=scale)
-    n, m = y.size, int(y.sum())
-    names = ("1 - specificity", "sensitivity")
-    method = "empirical; Wilson, pointwise in sensitivity"
-    if m in (0, n):
-        note = f"undefined: no {'event' if m == 0 else 'non-event'}"
-        return Curve(np.empty(0), np.empty(0), np.empty(0), np.empty(0), level, method, *names, n, m, note)
-    _, tp, fp = threshold_counts(y, p)
-    tp, fp = np.r_[0, tp], np.r_[0, fp]
-    low, high = wilson(tp, m, level)
-    return Curve(fp / (n - m), tp / m, low, high, level, method, *names, n, m)
-
-
-def youden_threshold(y_true: ArrayLike, y_prob: ArrayLike, *, scale: str = "risk") -> float:
-    """The threshold of the rule "risk >= threshold" with the largest sensitivity + specificity - 1.
-
-    The threshold lies midway between the two neighbouring observed risks, as in pROC, so that it is robust to rounding
-    of either; where everybody is positive it is the smallest observed risk. Ties are compared as integers, and the
-    lowest of several equal thresholds wins: among equals, the one that misses fewest events.
-
-    Both an event and a non-event are needed; otherwise InputError.
-    Reference: Youden, Cancer 3 (1950) 32-35. R: pROC `coords(best.method = "youden")`, which returns all ties.
-    """
-    y, p = check_binary_risk(y_true, y_prob, scale=scale)
-    n, m = y.size, int(y.sum())
-    if m in (0, n):
-        raise InputError(f"Youden's threshold needs both outcomes; `y_true` has {m} events among {n} patients")
-    values, tp, fp = threshold_counts(y, p)
-    index = tp * (n - m) - fp * m
-    best = int(np.flatnonzero(index == index.max())[-1])
-    return midpoint(values, best)
-
-
-def midpoint(values: NDArray[np.float64], i: int) -> float:
-    """A number in (values[i + 1], values[i]] near its middle, for values in falling order; the last value itself."""
-    if i == values.size - 1:
-        return float(values[i])
-    middle = settle(float(values[i + 1] + (values[i] - values[i + 1]) / 2))
-    return middle if middle > values[i + 1] else float(values[i])
+def _why_newcombe(area: float, se: float, bootstrap: bool) -> str:
+    cause = "a single event or non-event" if math.isnan(se) else f"an AUC of {area:g}"
+    if bootstrap:
+        return f"replicates do not vary as they should with {cause}: interval after Newcombe"
+    return f"DeLong's variance is {'undefined' if math.isnan(se) else 'zero'} with {cause}: interval after Newcombe"
