@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LassoCV, lasso_path
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
-from validkit.plnm import lasso
+from validkit.plnm import lasso, lasso_kernels
 
 REFERENCE = pd.read_csv(Path(__file__).resolve().parents[1] / "reference" / "lasso_reference.csv", comment="#")
 FAMILY = {"squared": "gaussian", "logistic": "binomial"}
@@ -59,6 +60,81 @@ def test_equals_glmnet(loss: lasso.Loss) -> None:
     chosen = rows[rows["step"] < 0].set_index("quantity")["value"]
     for rule in ("min", "1se"):
         assert lambdas[lasso.choose(error.mean, error.se, rule)] == chosen[f"lambda.{rule}"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("every", [1, 3])
+def test_the_exact_solver_takes_over_where_the_compiled_steps_do_not_converge(
+    loss: lasso.Loss, every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled steps that give up at every penalty, or at every third, change no solution."""
+    X, y = simulated(70, 90, seed=9)
+    Z, _, _ = lasso.standardise(X)
+    lambdas = lasso.lambda_grid(Z, y, loss, count=30)
+    expected = lasso.fit_path(Z, y, lambdas, loss)
+    compiled, solve, exact = lasso_kernels.path, lasso._solve, []
+
+    def halting(features, y, logistic, lambdas, first, *rest):  # type: ignore[no-untyped-def]
+        return compiled(features, y, logistic, lambdas[: first + every - 1], first, *rest)
+
+    def counted(*arguments):  # type: ignore[no-untyped-def]
+        exact.append(arguments[2])
+        return solve(*arguments)
+
+    monkeypatch.setattr(lasso_kernels, "path", halting)
+    monkeypatch.setattr(lasso, "_solve", counted)
+    path = lasso.fit_path(Z, y, lambdas, loss)
+    assert exact == list(path.lambdas[every - 1 :: every])
+    assert np.array_equal(path.lambdas, expected.lambdas)
+    assert path.residuals.max() <= lasso.KKT_TOLERANCE
+    np.testing.assert_allclose(Z @ path.coefs, Z @ expected.coefs, atol=1e-5)
+    np.testing.assert_allclose(path.intercepts, expected.intercepts, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_residuals_are_the_ones_of_the_definition_and_below_the_tolerance_absolutely(loss: lasso.Loss) -> None:
+    """294 patients, correlated features beyond their number, as after radiomics; the path down to its densest end."""
+    X, y = simulated(294, 600, seed=11)
+    Z, _, _ = lasso.standardise(X)
+    path = lasso.fit_path(Z, y, lasso.lambda_grid(Z, y, loss), loss)
+    assert np.count_nonzero(path.coefs[:, -1]) > 100
+    for lam, a, b, residual in zip(path.lambdas, path.intercepts, path.coefs.T, path.residuals, strict=True):
+        slope = gradient(Z, y, a, b, loss)
+        worst = np.where(b != 0, np.abs(slope + lam * np.sign(b)), np.abs(slope) - lam).max()
+        fitted = a + Z @ b if loss == "squared" else 1 / (1 + np.exp(-(a + Z @ b)))
+        worst = max(worst, abs(np.mean(fitted - y)))
+        assert worst < 1e-8
+        assert worst <= lasso.KKT_TOLERANCE * lam
+        assert residual == pytest.approx(worst / lam, abs=1e-10)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_cross_validation_is_the_same_to_the_byte_for_any_number_of_threads(
+    loss: lasso.Loss, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = simulated(120, 200, seed=12)
+    splits = list(StratifiedKFold(6, shuffle=True, random_state=0).split(X, y))
+    lambdas = lasso.lambda_grid(lasso.standardise(X)[0], y, loss, count=40)
+    results = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(lasso, "cpu_count", lambda threads=threads: threads)
+        with threadpool_limits(threads):
+            error = lasso.cross_validate(X, y, lambdas, loss, splits)
+        results.append((error.mean.tobytes(), error.se.tobytes(), error.residual))
+    assert results[0] == results[1] == results[2]
+    assert results[0][2] <= lasso.KKT_TOLERANCE
+
+
+def test_a_constant_feature_of_a_fold_is_silent_there() -> None:
+    X, _ = simulated(30, 4, seed=7)
+    X[:, 3], X[0, 3] = 0.1, 5.0
+    patients = np.arange(1, 30)
+    rows, centre, scale = lasso_kernels.standardise(np.ascontiguousarray(X.T), patients)
+    Z, expected_centre, expected_scale = lasso.standardise(X[patients])
+    np.testing.assert_allclose(rows.T, Z, atol=1e-13)
+    assert np.all(rows[3] == 0)
+    np.testing.assert_allclose(centre, expected_centre, rtol=1e-13)
+    np.testing.assert_allclose(scale, expected_scale, rtol=1e-13)
 
 
 @pytest.mark.parametrize("p", [20, 150])

@@ -66,6 +66,21 @@ def test_mann_whitney_equals_scipy_column_by_column(seed: int, n: int, levels: i
             assert p[j] == 1.0
 
 
+def test_mann_whitney_of_many_features_equals_scipy_in_statistic_and_p() -> None:
+    """An odd number of features, free of ties, lightly and heavily tied, and constant, with values of any size."""
+    rng = np.random.default_rng(2)
+    X = np.hstack([rng.normal(size=(294, 30)), np.round(rng.normal(size=(294, 20)), 1), rng.integers(0, 2, (294, 10))])
+    X = np.column_stack([X, np.full(294, -3.0), np.where(X[:, 0] > 0, 0.0, -0.0), X[:, 0] * 1e300])
+    y = (rng.random(294) < 0.3).astype(int)
+    u, p = mann_whitney(X, y)
+    with np.errstate(all="ignore"):
+        theirs = scipy.stats.mannwhitneyu(X[y == 1], X[y == 0], axis=0, alternative="two-sided", method="asymptotic")
+    assert X.shape[1] == 63
+    np.testing.assert_array_equal(u, theirs.statistic)
+    np.testing.assert_allclose(p, theirs.pvalue, atol=1e-14, rtol=1e-12)
+    assert p[60] == p[61] == 1.0
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_mann_whitney_is_a_rank_test_blind_to_which_outcome_is_which(seed: int) -> None:
@@ -131,6 +146,21 @@ def test_spearman_equals_scipy(seed: int, n: int) -> None:
     X = np.column_stack([rng.normal(size=(n, 3)), rng.integers(0, 3, size=(n, 2))]).astype(float)
     X[0, 3:], X[1, 3:] = 0, 2
     np.testing.assert_allclose(spearman(X), scipy.stats.spearmanr(X).statistic, atol=1e-14)
+
+
+@pytest.mark.parametrize("n", [2, 368, 369, 370, 371])
+def test_spearman_is_exact_on_both_sides_of_single_precision(n: int) -> None:
+    """Against Python's whole numbers: a perfect correlation has the largest sums of products there are."""
+    rng = np.random.default_rng(n)
+    X = np.column_stack([np.arange(n), -np.arange(n), rng.permutation(n), rng.integers(0, 9, n)]).astype(float)
+    X[0, 3], X[1, 3] = 10.0, 11.0
+    doubled = [[int(2 * rank) - n - 1 for rank in scipy.stats.rankdata(column)] for column in X.T]
+    products = [[sum(i * j for i, j in zip(a, b, strict=True)) for b in doubled] for a in doubled]
+    expected = [[products[i][j] / np.sqrt(float(products[i][i] * products[j][j])) for j in range(4)] for i in range(4)]
+    rho = spearman(X)
+    np.testing.assert_array_equal(rho, np.clip(expected, -1, 1) * (1 - np.eye(4)) + np.eye(4))
+    assert rho.dtype == np.float64
+    assert rho[0, 1] == -1.0
 
 
 def test_spearman_keeps_the_feature_of_smaller_p_of_a_redundant_pair() -> None:

@@ -1,8 +1,8 @@
 """The LASSO path and its cross-validation, for squared error and for the binomial deviance.
 
-Both losses share one solver: a proximal Newton method whose quadratic sub-problem is solved
-exactly by an active-set (feature-sign) search. Every solution is judged by its own
-Karush-Kuhn-Tucker residual, which is returned, so that convergence is a number and not a hope.
+Compiled active-set steps (`lasso_kernels`) go down the path. A penalty where they do not converge is left to an exact
+solver: a proximal Newton method whose quadratic sub-problem is solved by a feature-sign search. Every solution is
+judged by its own Karush-Kuhn-Tucker residual, which is returned, so that convergence is a number and not a hope.
 
 Notation: n patients, p features, L penalties; intercept a (never penalised), coefficients b (p,).
 
@@ -16,6 +16,7 @@ Lee, Battle, Raina, Ng, NIPS 19 (2007) 801-808 (feature-sign search).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,7 @@ import numpy as np
 import scipy.linalg
 from scipy.special import expit
 
+from validkit.engine import cpu_count
 from validkit.errors import StageError
 
 Loss = Literal["squared", "logistic"]
@@ -33,6 +35,12 @@ SATURATED = 0.999
 """share of the null deviance explained beyond which smaller penalties are not fitted, as in glmnet"""
 KKT_TOLERANCE = 1e-8
 """accepted Karush-Kuhn-Tucker residual, as a share of the penalty"""
+KERNEL_TOLERANCE = 0.5 * KKT_TOLERANCE
+"""what the compiled steps aim at, so that no order of summation lifts a residual above the tolerance"""
+STEP_LIMIT = 60
+"""most compiled steps at one penalty before the exact solver takes over"""
+INDEPENDENCE = 1e-9
+"""least share of a feature's curvature that the active features must leave unexplained for it to join them"""
 NEWTON_LIMIT = 100
 CURVATURE_FLOOR = 1e-10
 """least weight p(1 - p) of a patient in the quadratic model, so that a separated fit keeps a finite step"""
@@ -101,26 +109,33 @@ def fit_path(Z: Array, y: Array, lambdas: Array, loss: Loss, *, extend: bool = F
     Z : (n, p) standardised columns; y : (n,) in {0, 1}, both classes present
     extend : once the fit is saturated, repeat the last solution for the remaining penalties instead of ending there
     """
-    Z = np.asarray(Z, dtype=np.float64)
-    y = np.asarray(y, dtype=np.float64)
-    p = Z.shape[1]
-    b, a = np.zeros(p), _null_intercept(y, loss)
-    null = _loss(np.full(y.size, a), y, loss)
-    coefs: list[Array] = []
-    intercepts: list[float] = []
-    residuals: list[float] = []
-    for lam in lambdas:
-        a, b, residual = _solve(Z, y, float(lam), a, b, loss)
-        coefs.append(b.copy())
-        intercepts.append(a)
-        residuals.append(residual)
-        if _loss(a + Z @ b, y, loss) < (1.0 - SATURATED) * null:
-            break
-    missing = len(lambdas) - len(coefs) if extend else 0
-    coefs += coefs[-1:] * missing
-    intercepts += intercepts[-1:] * missing
-    residuals += residuals[-1:] * missing
-    return Path(np.asarray(lambdas)[: len(coefs)], np.array(coefs).T, np.array(intercepts), np.array(residuals))
+    features = np.ascontiguousarray(np.asarray(Z, dtype=np.float64).T)
+    return _fit_rows(features, np.asarray(y, dtype=np.float64), np.asarray(lambdas, dtype=np.float64), loss, extend)
+
+
+def _fit_rows(features: Array, y: Array, lambdas: Array, loss: Loss, extend: bool) -> Path:
+    """`fit_path` for features (p, n): compiled, and a penalty where that does not converge solved exactly."""
+    from validkit.plnm import lasso_kernels as kernels
+
+    a, b = _null_intercept(y, loss), np.zeros(features.shape[0])
+    enough = (1.0 - SATURATED) * _loss(np.full(y.size, a), y, loss)
+    options = kernels.Options(CURVATURE_FLOOR, KERNEL_TOLERANCE, INDEPENDENCE, float(STEP_LIMIT), enough)
+    coefs, intercepts, residuals = np.zeros((lambdas.size, b.size)), np.zeros(lambdas.size), np.zeros(lambdas.size)
+    end, saturated = 0, False
+    while end < lambdas.size and not saturated:
+        end, saturated = kernels.path(
+            features, y, loss == "logistic", lambdas, end, a, b, options, coefs, intercepts, residuals
+        )
+        if end < lambdas.size and not saturated:
+            a, b = (intercepts[end - 1], coefs[end - 1]) if end > 0 else (a, b)
+            a, b, residuals[end] = _solve(features.T, y, float(lambdas[end]), float(a), b, loss)
+            intercepts[end], coefs[end] = a, b
+            saturated = _loss(a + b @ features, y, loss) < enough
+            end += 1
+    if extend and 0 < end < lambdas.size:
+        coefs[end:], intercepts[end:], residuals[end:] = coefs[end - 1], intercepts[end - 1], residuals[end - 1]
+        end = lambdas.size
+    return Path(lambdas[:end], coefs[:end].T, intercepts[:end], residuals[:end])
 
 
 def cross_validate(
@@ -129,20 +144,27 @@ def cross_validate(
     """Error at each penalty over the folds; standardisation is learned inside each fold.
 
     splits : (training, validation) positions. Mean and standard error weigh folds by size, as cv.glmnet does:
-    se = sqrt(weighted mean of (fold error - mean)^2 / (folds - 1)).
+    se = sqrt(weighted mean of (fold error - mean)^2 / (folds - 1)). Folds run in threads; each is computed by one.
     """
-    errors, sizes, residual = [], [], 0.0
-    for training, validation in splits:
-        Z, centre, scale = standardise(X[training])
-        path = fit_path(Z, y[training], lambdas, loss, extend=True)
-        eta = path.intercepts + ((X[validation] - centre) / scale) @ path.coefs
-        errors.append(_error(eta, y[validation][:, None], loss).mean(axis=0))
-        sizes.append(validation.size)
-        residual = max(residual, float(path.residuals.max()))
+    from validkit.plnm import lasso_kernels as kernels
+
+    features = np.ascontiguousarray(np.asarray(X, dtype=np.float64).T)
+    y, lambdas = np.asarray(y, dtype=np.float64), np.asarray(lambdas, dtype=np.float64)
+
+    def fold(split: tuple[Array, Array]) -> tuple[Array, int, float]:
+        training, validation = split
+        rows, centre, scale = kernels.standardise(features, training)
+        path = _fit_rows(rows, y[training], lambdas, loss, extend=True)
+        eta = kernels.predict(features, validation, centre, scale, path.coefs.T, path.intercepts)
+        error = _error(eta, y[validation][:, None], loss).mean(axis=0)
+        return error, validation.size, float(path.residuals.max())
+
+    with ThreadPoolExecutor(max_workers=cpu_count()) as pool:
+        errors, sizes, residuals = zip(*pool.map(fold, splits), strict=True)
     table, weights = np.array(errors), np.array(sizes) / np.sum(sizes)
     mean = weights @ table
     se = np.sqrt(weights @ (table - mean) ** 2 / (len(sizes) - 1))
-    return CrossValidation(mean, se, residual)
+    return CrossValidation(mean, se, max(residuals))
 
 
 def choose(mean: Array, se: Array, rule: Literal["min", "1se"]) -> int:
