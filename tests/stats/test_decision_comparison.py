@@ -110,7 +110,7 @@ def test_laws(case: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     for reference, strategy in (("treat all", treat_all(y, thresholds=grid).y), ("treat none", 0.0)):
         against = compare_decision_curves(y, a, reference=reference, thresholds=grid)
         np.testing.assert_allclose(against.difference.y, decision_curve(y, a, thresholds=grid).y - strategy, atol=1e-13)
-        assert (against.a, against.b) == ("model", reference)
+        assert (against.a, against.b) == ("a", reference)
     turned = compare_decision_curves(y[::-1], a[::-1], b[::-1], thresholds=grid, rng=1, replicates=200)
     np.testing.assert_allclose(turned.difference.low, forth.difference.low, rtol=1e-12, atol=1e-15)
 

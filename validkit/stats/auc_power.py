@@ -233,6 +233,10 @@ def comparison_power(
 
     power = Phi((sqrt(m) |delta| - z_alpha sqrt(V0))/sqrt(VA)). The chance of a significant result in the wrong
     direction is left out, as in pROC. alternative : "two-sided" (alpha/2) or "one-sided", in the direction of delta.
+
+    >>> design = binormal_design(0.75, 0.85, correlation_events=0.5, correlation_others=0.5)
+    >>> round(comparison_power(design, n_events=60).power, 3)
+    0.537
     """
     m = check_count(n_events, "n_events")
     power = _power(design, m, _z_alpha(alpha, alternative))

@@ -8,6 +8,7 @@ interval that excludes 0 proves nothing. Compare models on the same patients, or
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -122,7 +123,7 @@ def expected_calibration_error(
     """Mean over groups of risk of |observed share - mean risk|, weighted by their size: ECE = sum |O_g - E_g| / n.
 
     groups, binning : as in `calibration_groups`; "width" is the binning usual in machine learning. The number depends
-        on both, so name them with it
+        on both, so name them with it. Tied risks, few patients or empty bins can leave fewer groups: the note says so
     interval : "percentile" or "bca" from the bootstrap, groups cut anew in every replicate; needs `rng`. None is
         "percentile" with `rng` and no interval without. `se` is the standard deviation of the replicates
 
@@ -145,7 +146,11 @@ def expected_calibration_error(
         return np.array([np.abs(np.bincount(group, weights=rows - risks)).sum() / rows.size])
 
     name = f"{groups} groups, {'equal width' if binning == 'width' else 'quantiles of risk'}"
-    return _estimates(statistic(y, p), statistic, y, p, name, kind, level, rng, replicates)[0]
+    estimate = _estimates(statistic(y, p), statistic, y, p, name, kind, level, rng, replicates)[0]
+    formed = filled_groups(p, groups, binning)[1].size
+    if formed == groups:
+        return estimate
+    return replace(estimate, note=f"{formed} groups formed, {groups} asked for; {estimate.note}")
 
 
 def _kind(interval: str | None, rng: Chance) -> str:

@@ -148,6 +148,8 @@ def compare_decision_curves(
     prevalence: float | None = None,
     rng: np.random.Generator | int | None = None,
     replicates: int = REPLICATES,
+    a: str = "a",
+    b: str = "b",
     weights: ArrayLike | None = None,
     missing: str = "error",
 ) -> DecisionComparison:
@@ -162,6 +164,7 @@ def compare_decision_curves(
     harm_a, harm_b : of obtaining each prediction, in true positives per patient
     prevalence : declared, of the population the rule is for, where patients were sampled by outcome
     rng : Generator or seed, for a simultaneous band and for the global test; without it the global p value is NaN
+    a, b : names of the models for the result; b is the reference's where one is given
 
     `p_values` are two-sided normal p values for each threshold alone. The global test asks whether the curves differ at
     any threshold: its statistic is max |D/se|, its p value (r + 1)/(replicates + 1), r of the normal draws with the
@@ -194,7 +197,7 @@ def compare_decision_curves(
     p_values = np.where(same, 1.0, 2 * special.ndtr(-np.abs(curve.y / found.se)))
     everywhere = bool((same == (grid < 1)).all() and same.any())
     test = _global_test(curve.y / found.dense_se(), everywhere, draws, y.size, int(y.sum()))
-    return DecisionComparison(curve, p_values, test, *(("a", "b") if reference is None else ("model", reference)))
+    return DecisionComparison(curve, p_values, test, a, reference or b)
 
 
 def _second(y_true: ArrayLike, prob_b: ArrayLike | None, reference: str | None, grid: FloatArray) -> IntArray:

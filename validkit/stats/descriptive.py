@@ -67,7 +67,13 @@ def table_one(
     alpha: float = 0.05,
     t_test: str = "welch",
 ) -> Table:
-    """The characteristics of patients in two groups as a table of finished cells; arguments as in `describe`."""
+    """The characteristics of patients in two groups as a table of finished cells; arguments as in `describe`.
+
+    >>> import pandas as pd
+    >>> data = pd.DataFrame({"age": [50.0, 61, 47, 70, 66, 58, 73, 49]})
+    >>> table_one(data, ["a", "b"] * 4).rows[0][:5]
+    ('age', 'mean (SD)', '59.25 (9.97)', '59.0 (12.5)', '59.50 (8.66)')
+    """
     order, member = _groups(data, groups)
     described = describe(
         data, groups, kinds=kinds, labels=labels, units=units, levels=levels, alpha=alpha, t_test=t_test
@@ -114,6 +120,11 @@ def describe(
     kinds : "continuous", "ordinal", "categorical" or "binary" by column; levels : names of the levels of an ordinal
     column that holds their places, from 0; alpha : level of the Shapiro-Wilk test
     t_test : "welch" or "student" (equal variances)
+
+    >>> import pandas as pd
+    >>> data = pd.DataFrame({"age": [50.0, 61, 47, 70, 66, 58, 73, 49]})
+    >>> describe(data, ["a", "b"] * 4)[0].cells
+    (('59.25 (9.97)', '59.0 (12.5)', '59.50 (8.66)'),)
     """
     check_choice(t_test, ("welch", "student"), "t_test")
     check_predictors(data, [str(c) for c in data.columns], missing=True)

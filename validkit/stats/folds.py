@@ -51,6 +51,11 @@ def cross_validation(
 
     `se` is the standard deviation over folds by the root of their number: folds share patients, so it is no honest
     standard error, and there is no interval. A metric that is undefined in a fold is left out there and counted.
+
+    >>> X, y = [[-1.2], [0.3], [0.1], [-0.7], [1.9], [0.4], [-0.2], [0.9]], [0, 0, 1, 0, 1, 0, 1, 1]
+    >>> cross_validation("logistic", X, y, rng=1, folds=4, metrics=["brier"])["brier"]["average"]
+    0.2584 (mean over folds; n = 8, 4 events)
+
     Reference: Harrell, Regression Modeling Strategies (2015), section 5.3. R: pminternal `validate`.
     """
     level = check_level(level)

@@ -153,6 +153,13 @@ def bootstrap_validation(
     risk; failures are counted by their reason and left out. The .632+ needs a metric's no-information value: it is
     known for the AUC, the calibration slope, the Brier score and the log loss, and NaN for others.
 
+    >>> X, y = [[-1.2], [0.3], [0.1], [-0.7], [1.9], [0.4], [-0.2], [0.9]], [0, 0, 1, 0, 1, 0, 1, 1]
+    >>> found = bootstrap_validation("logistic", X, y, rng=1, replicates=50, metrics=["brier"])
+    >>> found.succeeded, found.failures
+    (42, {'failed with StageError: separated: maximum likelihood has no finite estimate': 8})
+    >>> round(found.metrics["brier"].apparent.value, 3), round(found.metrics["brier"].corrected.value, 3)
+    (0.184, 0.225)
+
     Reference: Harrell et al., Stat Med 15 (1996) 361-387; Efron and Tibshirani, JASA 92 (1997) 548-560; Noma et al.,
     Stat Med 40 (2021) 5691-5701. R: rms `validate`, pminternal `validate`.
     """

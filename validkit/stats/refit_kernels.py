@@ -1,6 +1,7 @@
 """Compiled loops of internal validation: a logistic regression refitted and judged in every replicate.
 
-Imported, as `kernels`, inside the functions that use them.
+Imported, as `kernels`, inside the functions that use them. Numba's cache on disk does not notice when only `kernels`,
+which these call, has changed: whoever edits that file in place must touch this one.
 """
 
 from __future__ import annotations

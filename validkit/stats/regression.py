@@ -204,6 +204,10 @@ def logistic_regression(
 
     Raises InputError for missing values, constant and linearly dependent columns. With fewer than two events or two
     non-events, or separated without penalty, every estimate is NaN with the reason. Equals R's glm and logistf.
+
+    >>> X, y = [[-1.2], [0.3], [0.1], [-0.7], [1.9], [0.4], [-0.2], [0.9]], [0, 0, 1, 0, 1, 0, 1, 1]
+    >>> logistic_regression(X, y, names=["x"])
+    logistic regression (n = 8, 4 events, penalty none): (intercept) -0.2792, x 1.789
     """
     level = check_level(level)
     asked = check_choice("none" if penalty is None else penalty, PENALTIES, "penalty")
@@ -362,6 +366,10 @@ def likelihood_ratio_test(
 
     drop : names of the columns whose coefficients are zero under the hypothesis; df is their number
     penalty : as in `logistic_regression`; NaN with the reason where the full model has no estimate
+
+    >>> X, y = [[-1.2], [0.3], [0.1], [-0.7], [1.9], [0.4], [-0.2], [0.9]], [0, 0, 1, 0, 1, 0, 1, 1]
+    >>> likelihood_ratio_test(X, y, ["x"], names=["x"])
+    statistic = 2.832, df = 1, p = 0.09242 (likelihood ratio; n = 8, 4 events)
     """
     asked = check_choice("none" if penalty is None else penalty, PENALTIES, "penalty")
     data = _Data.of(X, y, names)

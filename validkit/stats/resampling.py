@@ -116,6 +116,11 @@ def bootstrap_all(
 
     statistics : names of registered metrics, or a mapping from a name of your own to a callable or a metric's name
     progress : called as progress(replicates done, replicates) now and then, once for each pass over the draws
+
+    >>> y, p = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    >>> found = bootstrap_all(["auc", "brier"], y, p, rng=1, replicates=200)
+    >>> round(found["brier"].value, 4)
+    0.18
     """
     level = check_level(level)
     check_choice(interval, tuple(INTERVALS), "interval")

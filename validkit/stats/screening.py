@@ -104,7 +104,13 @@ def table_two(
     penalty: str = "if-separated",
     interval: str | None = None,
 ) -> Table:
-    """Univariable and multivariable odds ratios as a table of finished cells; arguments as in `screen_predictors`."""
+    """Univariable and multivariable odds ratios as a table of finished cells; arguments as in `screen_predictors`.
+
+    >>> import pandas as pd
+    >>> data = pd.DataFrame({"age": [50.0, 61, 47, 70, 66, 58, 73, 49]})
+    >>> table_two(data, [0, 0, 1, 0, 1, 0, 1, 1]).rows[0][:5]
+    ('age', '', '0.989', '[0.852, 1.147]', '0.880')
+    """
     return screen_predictors(
         data,
         y,
@@ -140,6 +146,11 @@ def screen_predictors(
     p belongs to the interval: Wald's for one column with a Wald interval by maximum likelihood, else that of the
     (penalised) likelihood ratio test, jointly for the levels of a categorical predictor. A predictor that does not
     vary, or follows exactly from those before it in the multivariable model, is left out with the reason in its note.
+
+    >>> import pandas as pd
+    >>> data = pd.DataFrame({"age": [50.0, 61, 47, 70, 66, 58, 73, 49]})
+    >>> screen_predictors(data, [0, 0, 1, 0, 1, 0, 1, 1]).selected
+    ()
     """
     check_choice(penalty, PENALTIES, "penalty")
     if interval is not None:
