@@ -376,3 +376,27 @@ def test_instability_of_a_refitted_model_shrinks_with_its_patients() -> None:
         result = bootstrap_validation("logistic", X, y, rng=1, replicates=40, keep_predictions=True)
         found[n] = instability(result.original, result.predictions).average.value
     assert found[600] < 0.5 * found[60]
+
+
+def test_an_estimator_may_copy_itself() -> None:
+    class Own(Plain):
+        def __sklearn_clone__(self):  # type: ignore[no-untyped-def]
+            other = Own()
+            other.made = "by itself"
+            return other
+
+    assert fresh(Own()).made == "by itself"
+
+
+def test_a_metric_can_be_undefined_where_the_model_is_not() -> None:
+    X, y = simulated(14, n=40)
+    one_sided = {"odd": lambda y, p: math.nan if y.sum() > 20 else float(p.mean())}
+    found = bootstrap_validation(Constant(), X, y, rng=1, replicates=40, metrics=one_sided).metrics["odd"]
+    lost = int(np.isnan(found.in_resample - found.on_all).sum())
+    assert 0 < lost < 40
+    assert found.note == f"undefined in {lost} of 40 resamples that succeeded"
+    everybody = np.tile(np.arange(40), (20, 1))
+    nobody_left = bootstrap_validation("logistic", X, y, resamples=everybody, metrics=("brier",)).metrics["brier"]
+    assert np.isnan(nobody_left.off_resample).all()
+    assert math.isnan(nobody_left.out_of_bag.value)
+    assert nobody_left.optimism.value == pytest.approx(0, abs=1e-12)

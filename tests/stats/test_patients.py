@@ -160,3 +160,32 @@ def test_every_statistic_of_outcome_and_risk_passes_the_same_door() -> None:
     ]
     assert set(lacking) <= PLAIN_RESULTS, lacking
     assert len(decorated()) > 20
+
+
+def test_counts_go_into_mappings_inside_records() -> None:
+    from dataclasses import dataclass
+
+    from validkit.stats.results import Record
+
+    @dataclass(frozen=True)
+    class Several(Record):
+        parts: dict[str, Estimate]
+        name: str = "x"
+
+    @patients("y_true")
+    def mapped(y_true, *, weights=None, missing="error"):  # type: ignore[no-untyped-def]
+        return Several({"a": Estimate(1.0)})
+
+    assert mapped([0, math.nan], missing="complete-case").parts["a"].n_missing == 1
+
+
+def test_columns_that_know_no_na_value() -> None:
+    class Column:
+        index = None
+
+        def to_numpy(self, dtype=None, na_value=None):  # type: ignore[no-untyped-def]
+            if na_value is not None:
+                raise TypeError("no na_value")
+            return np.array([0.1, 0.2])
+
+    assert stats.brier([0, 1], Column()).n == 2

@@ -15,6 +15,7 @@ from validkit.stats import (
     bootstrap,
     brier,
     calibration_in_the_large,
+    calibration_intercept,
     calibration_slope,
     discrimination_slope,
     log_loss,
@@ -27,7 +28,7 @@ from validkit.stats import (
     specificity,
 )
 from validkit.stats.draws import draw_plan
-from validkit.stats.quick import quick
+from validkit.stats.quick import line_jackknife, quick
 from validkit.stats.resampling import _jackknife, _replicates, bootstrap_all
 
 
@@ -46,6 +47,7 @@ PLAIN = (
     discrimination_slope,
     calibration_slope,
     calibration_in_the_large,
+    calibration_intercept,
 )
 AT_THRESHOLD = (sensitivity, specificity, ppv, npv, accuracy, net_benefit)
 QUICK = {f.__name__: f for f in PLAIN} | {f.__name__: functools.partial(f, threshold=0.4) for f in AT_THRESHOLD}
@@ -273,3 +275,31 @@ def test_interval_covers_near_its_level(interval: str) -> None:
         estimate = bootstrap(auc, y, score, rng=rng, replicates=400, interval=interval, stratified=True, scale="score")
         hits += estimate.low <= 0.8 <= estimate.high
     assert 0.9 < hits / 250 < 0.99
+
+
+def test_bca_of_the_slope_with_many_patients_takes_one_step_a_patient() -> None:
+    y, p = simulated(21, n=2400, digits=3)
+    p = np.clip(p, 0.01, 0.99)
+    p[:3], y[:3] = 0.0, 0  # these add nothing and are left out without effect
+    order = np.lexsort((y, p))
+    y, p = y[order], p[order]
+    for column, function in enumerate((calibration_intercept, calibration_slope, calibration_in_the_large)):
+        quickly = line_jackknife(y, p, column)
+        some = np.r_[0, 5, 400, 1200, 2399]
+        exact = [function(np.delete(y, i), np.delete(p, i)).value for i in some]
+        np.testing.assert_allclose(quickly[some], exact, atol=2e-6)
+        assert np.ptp(quickly) > 1e-4
+        assert quickly[0] == pytest.approx(function(y, p).value, abs=1e-12)
+    undefined = np.where(np.arange(2400) < 1200, 0, 1)
+    assert np.isnan(line_jackknife(undefined, np.linspace(0.1, 0.9, 2400), 1)).all()
+    assert not np.isnan(line_jackknife(undefined, np.linspace(0.1, 0.9, 2400), 2)).any()
+
+
+def test_what_has_no_quick_path() -> None:
+    assert quick(functools.partial(net_benefit, threshold=1.0)) is None
+    assert quick(functools.partial(net_benefit, threshold=0.2, harm=0.1)) is None
+    assert quick(functools.partial(auc)) is None
+    assert quick([]) is None
+    assert quick(lambda a, b: 0.0) is None
+    for way in (calibration_slope, auc):
+        assert np.isnan(_jackknife(way, np.array([1]), np.array([0.3]))).all()

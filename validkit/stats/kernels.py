@@ -215,7 +215,8 @@ def positives(
 def newton_line(x: Any, y: Any, w: Any, k: int, start_a: float, start_b: float, free_slope: bool) -> Any:
     """Logistic recalibration of k weighted patients by Newton's method from a start: (intercept, slope, converged).
 
-    The method squares its error: after a step of 1e-7 the next would be of 1e-14, and is not made.
+    The method squares its error: after a step of 1e-7 the next would be of 1e-14, and is not made. The caller has made
+    sure that the patients are not separated, where the steps would shrink without a maximum.
     """
     a, b = start_a, start_b
     for _ in range(40):

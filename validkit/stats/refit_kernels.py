@@ -121,7 +121,7 @@ def judged(
         out[3] = large
     if not wanted[2] or low_event >= high_other or low_other >= high_event:
         return settled
-    _, slope, also = newton_line(line[0], line[1], line[2], k, 0.0, 1.0, True)
+    _, slope, also = newton_line(line[0], line[1], line[2], k, 0.0, 0.0, True)
     out[2] = slope
     return settled and also
 
