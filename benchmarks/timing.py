@@ -49,29 +49,50 @@ class Row:
 
 
 def once(work: Work) -> tuple[float, Any]:
-    gc.collect()
     start = time.perf_counter()
     result = work()
     return time.perf_counter() - start, result
 
 
+def batch_time(work: Work, batch: int) -> float:
+    """Seconds of one call, from `batch` calls one after another with the collector of garbage at rest, as timeit."""
+    gc.collect()
+    gc.disable()
+    try:
+        start = time.perf_counter()
+        for _ in range(batch):
+            work()
+        return (time.perf_counter() - start) / batch
+    finally:
+        gc.enable()
+
+
+def _batch(seconds: float) -> int:
+    """So many calls that together they take at least a twentieth of a second."""
+    return int(min(max(np.ceil(0.05 / max(seconds, 1e-7)), 1), 2000))
+
+
 def median_time(work: Work, *, most: int = 15, budget: float = BUDGET) -> tuple[float, int, Any]:
-    """Median seconds of up to `most` runs within a budget, after one run that is not counted; the runs; the answer."""
+    """Median seconds of up to `most` timings within a budget, after one call that is not counted; their number; the
+    answer.
+    """
     first, result = once(work)
+    first = min(first, once(work)[0]) if first < 1 else first
     runs = int(min(max(budget / max(first, 1e-9), 1), most))
-    times = [once(work)[0] for _ in range(runs)] if first < budget else [first]
+    times = [batch_time(work, _batch(first)) for _ in range(runs)] if first < budget else [first]
     return statistics.median(times), len(times), result
 
 
 def by_turns(ours: Work, theirs: Work, *, most: int = 9, scaled: float = 1.0) -> tuple[Any, Any, Row]:
     """Both answers, and a row with both medians; the two take turns, so that a slow moment of the machine hits both."""
-    (first, a), (peer_first, b) = once(ours), once(theirs)
+    (_, a), (peer_first, b) = once(ours), once(theirs)
+    first = once(ours)[0]
     runs = int(min(max(BUDGET / max(peer_first, 1e-9), 1), most))
     mine, their = [], [peer_first] if runs == 1 else []
     for _ in range(max(runs, 5)):
-        mine += [once(ours)[0] for _ in range(5 if first < 0.05 else 1)]
+        mine.append(batch_time(ours, _batch(first)))
         if len(their) < runs:
-            their.append(once(theirs)[0])
+            their.append(batch_time(theirs, _batch(peer_first)))
     row = Row("", "", statistics.median(mine), statistics.median(their) / scaled, None, None, (len(mine), len(their)))
     return a, b, row
 

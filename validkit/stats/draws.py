@@ -90,24 +90,37 @@ class Draws:
     def run(
         self, kernel: Callable[[int, int], None], *, threads: int | None = None, progress: Progress | None = None
     ) -> None:
-        """Call a compiled kernel on ranges of replicates that cover them all, on as many threads as are of use."""
+        """Call a compiled kernel on ranges of replicates that cover them all, on as many threads as are of use.
+
+        The calling thread takes its share of the ranges.
+        """
         workers = available_threads() if threads is None else check_count(threads, "threads")
         if self.size * self.n < _WORTH_A_THREAD:
             workers = 1
         step = max(1, -(-self.size // (workers if progress is None else workers * 25)))
         ranges = [(start, min(start + step, self.size)) for start in range(0, self.size, step)]
         done = 0
-        if workers == 1:
-            for start, stop in ranges:
-                kernel(start, stop)
-                if progress:
-                    progress(stop, self.size)
-            return
-        with ThreadPoolExecutor(workers) as pool:
-            for (start, stop), _ in zip(ranges, pool.map(lambda part: kernel(*part), ranges), strict=True):
-                done += stop - start
-                if progress:
-                    progress(done, self.size)
+        for first in range(0, len(ranges), workers):
+            mine, *others = ranges[first : first + workers]
+            waiting = [_threads(workers).submit(kernel, *part) for part in others]
+            kernel(*mine)
+            for part in waiting:
+                part.result()
+            done = ranges[min(first + workers, len(ranges)) - 1][1]
+            if progress:
+                progress(done, self.size)
+
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+if hasattr(os, "register_at_fork"):  # a child has no threads of its parent's
+    os.register_at_fork(after_in_child=_pools.clear)
+
+
+def _threads(workers: int) -> ThreadPoolExecutor:
+    """Threads that are kept from call to call: starting them takes as long as a small bootstrap."""
+    if workers not in _pools:
+        _pools[workers] = ThreadPoolExecutor(workers - 1, thread_name_prefix="validkit")
+    return _pools[workers]
 
 
 def available_threads() -> int:
@@ -160,13 +173,29 @@ def _units(clusters: ArrayLike, n: int) -> IntArray:
 
 def usable(values: FloatArray) -> tuple[FloatArray, str, bool]:
     """The replicates that gave a value, how many in words, and whether they suffice for an interval."""
-    kept = values[np.isfinite(values)]
+    finite = np.isfinite(values)
+    kept = values if finite.all() else values[finite]
     note = f"{kept.size} of {values.size} replicates"
     if kept.size < max(FEWEST, (1 - LARGEST_LOSS) * values.size):
         return kept, f"{note} gave a value: too few for an interval", False
     if np.ptp(kept) == 0:
         return kept, f"{note}; all are equal, which says nothing about the next sample: no interval", False
     return kept, note, True
+
+
+def quantiles(values: FloatArray, probabilities: FloatArray) -> FloatArray:
+    """Quantiles by linear interpolation (R's type 7), as np.quantile gives them, without its preparations."""
+    rising = np.sort(values)
+    place = (rising.size - 1) * probabilities
+    below = np.floor(place).astype(np.int64)
+    above = np.minimum(below + 1, rising.size - 1)
+    low, high, share = rising[below], rising[above], place - below
+    gap = high - low
+    return np.where(share < 0.5, low + gap * share, high - gap * (1 - share))
+
+
+def _ends(level: float) -> FloatArray:
+    return np.array([0.5 - level / 2, 0.5 + level / 2])
 
 
 def percentile_limits(values: FloatArray, level: float) -> tuple[float, float, str]:
@@ -176,8 +205,8 @@ def percentile_limits(values: FloatArray, level: float) -> tuple[float, float, s
     kept, note, enough = usable(values)
     if not enough:
         return NAN, NAN, note
-    low, high = np.quantile(kept, [0.5 - level / 2, 0.5 + level / 2])
-    return float(low), float(high), note
+    low, high = quantiles(kept, _ends(level)).tolist()
+    return low, high, note
 
 
 def bca_limits(values: FloatArray, value: float, jackknife: FloatArray, level: float) -> tuple[float, float, str]:
@@ -197,9 +226,9 @@ def bca_limits(values: FloatArray, value: float, jackknife: FloatArray, level: f
     if not np.isfinite(jackknife).all() or spread == 0:
         return NAN, NAN, f"{note}; the statistic without one patient is undefined or does not vary: no BCa interval"
     z0, acceleration = float(special.ndtri(below)), float((gap**3).sum()) / (6 * spread**1.5)
-    z = special.ndtri(np.array([0.5 - level / 2, 0.5 + level / 2]))
-    low, high = np.quantile(kept, special.ndtr(z0 + (z0 + z) / (1 - acceleration * (z0 + z))))
-    return float(low), float(high), note
+    z = special.ndtri(_ends(level))
+    low, high = quantiles(kept, special.ndtr(z0 + (z0 + z) / (1 - acceleration * (z0 + z)))).tolist()
+    return low, high, note
 
 
 def studentized_limits(
@@ -215,8 +244,8 @@ def studentized_limits(
     kept, note, enough = usable(t)
     if not enough or not error > 0:
         return NAN, NAN, note if not enough else f"{note}; no standard error on all patients: no studentised interval"
-    upper, lower = np.quantile(kept, [0.5 + level / 2, 0.5 - level / 2])
-    return float(value - upper * error), float(value - lower * error), note
+    lower, upper = quantiles(kept, _ends(level)).tolist()
+    return value - upper * error, value - lower * error, note
 
 
 def jackknife(statistic: Statistic, y: Any, *columns: Any, clusters: ArrayLike | None = None) -> FloatArray:

@@ -226,7 +226,7 @@ def _estimate(
     if replicates is None:
         reason = getattr(point, "note", "") or "the statistic is undefined on these patients"
         return Estimate(NAN, level=level, method=method, n=n, n_events=m, note=reason)
-    values = replicates[:, 0]
+    values = np.ascontiguousarray(replicates[:, 0])
     if interval == "percentile":
         low, high, note = percentile_limits(values, level)
     elif interval == "studentized":
@@ -237,8 +237,8 @@ def _estimate(
         low, high = NAN, NAN
         if enough:
             low, high, note = bca_limits(values, value, _jackknife(function, y, p, clusters), level)
-    kept, _, enough = usable(values)
-    se = float(kept.std(ddof=1)) if enough and not math.isnan(low) else NAN
+    kept = values[np.isfinite(values)]
+    se = NAN if math.isnan(low) else float(kept.std(ddof=1))
     return Estimate(value, low, high, level, method, se, n, m, note)
 
 
