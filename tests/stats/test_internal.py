@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from validkit.errors import InputError
-from validkit.stats import auc, brier, calibration_slope
+from validkit.stats import auc, brier, calibration_slope, decision_curve, roc_curve
 from validkit.stats.draws import draw_plan
 from validkit.stats.estimators import LogisticModel, fresh
 from validkit.stats.folds import _folds, cross_validation
 from validkit.stats.internal import bootstrap_validation, no_information, point632_plus
-from validkit.stats.prediction_instability import instability
+from validkit.stats.prediction_instability import instability, instability_curves
 
 NAMES = ("auc", "brier", "calibration_slope", "calibration_in_the_large")
 
@@ -400,3 +400,13 @@ def test_a_metric_can_be_undefined_where_the_model_is_not() -> None:
     assert np.isnan(nobody_left.off_resample).all()
     assert math.isnan(nobody_left.out_of_bag.value)
     assert nobody_left.optimism.value == pytest.approx(0, abs=1e-12)
+
+
+def test_instability_curves_are_those_of_each_resample() -> None:
+    y, table = [0, 1, 1, 0], np.array([[0.1, 0.6, 0.4, 0.2], [np.nan] * 4, [0.3, 0.4, 0.9, 0.5], [0.2, 0.2, 0.3, 0.1]])
+    curves = instability_curves(y, table, roc_curve)
+    assert len(curves) == 3
+    np.testing.assert_array_equal(curves[1].y, roc_curve(y, table[2]).y)
+    assert len(instability_curves(y, table, decision_curve, most=2)) == 2
+    with pytest.raises(InputError, match="no complete resample"):
+        instability_curves(y, table[1:2], roc_curve)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
+from validkit import stats
 from validkit.stats.metrics import METRICS, Metric
 
 SMOOTHED = {"eci", "ici", "e50", "e90", "emax"}
@@ -368,3 +370,43 @@ def test_bad_input_is_refused_alike(name: str) -> None:
     holed = estimate(metric, [0, 1, 1, 0, 1, 0], [0.1, 0.2, 0.9, 0.3, math.nan, 0.4], missing="complete-case")
     assert holed.n_missing == 1
     assert "1 of 6 patients left out" in holed.note
+
+
+COMPARISONS = {
+    "auc": stats.compare_auc,
+    "brier": stats.compare_brier,
+    "scaled_brier": stats.compare_scaled_brier,
+    "log_loss": stats.compare_log_loss,
+    "net_benefit": functools.partial(stats.compare_net_benefit, threshold=THRESHOLD),
+    "sensitivity": functools.partial(stats.compare_sensitivity, threshold=THRESHOLD),
+    "specificity": functools.partial(stats.compare_specificity, threshold=THRESHOLD),
+}
+
+
+@few
+@given(validations(), st.randoms(use_true_random=False))
+def test_swapping_models_flips_the_difference_and_keeps_the_p_value(data, random) -> None:  # type: ignore[no-untyped-def]
+    y, a = data
+    b = a.copy()
+    random.shuffle(b)
+    for name, compare in COMPARISONS.items():
+        one, other = compare(y, a, b), compare(y, b, a)
+        assert same(one.difference.value, -other.difference.value), name
+        assert same(one.difference.low, -other.difference.high), name
+        assert same(one.difference.high, -other.difference.low), name
+        assert same(one.test.p_value, other.test.p_value), name
+        metric = METRICS[name]
+        assert same(one.difference.value, value(metric, y, a) - value(metric, y, b)), name
+        assert math.isnan(one.test.p_value) or 0 <= one.test.p_value <= 1
+        alike = compare(y, a, a)
+        assert (alike.difference.value, alike.test.p_value) == (0, 1), name
+
+
+@few
+@given(validations(), st.data())
+def test_comparisons_of_weighted_patients_are_those_of_repeated_ones(data, drawn) -> None:  # type: ignore[no-untyped-def]
+    y, a = data
+    weights = np.array(drawn.draw(st.lists(st.integers(0, 3), min_size=y.size, max_size=y.size).filter(any)))
+    rows = np.repeat(np.arange(y.size), weights)
+    for name, compare in COMPARISONS.items():
+        assert repr(compare(y, a, a[::-1], weights=weights)) == repr(compare(y[rows], a[rows], a[::-1][rows])), name

@@ -29,7 +29,7 @@ from validkit.stats import (
 )
 from validkit.stats.draws import draw_plan
 from validkit.stats.quick import line_jackknife, quick
-from validkit.stats.resampling import _jackknife, _replicates, bootstrap_all
+from validkit.stats.resampling import _jackknife, _replicates, bootstrap_all, jackknife
 
 
 def simulated(seed: int, n: int = 60, digits: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -303,3 +303,32 @@ def test_what_has_no_quick_path() -> None:
     assert quick(lambda a, b: 0.0) is None
     for way in (calibration_slope, auc):
         assert np.isnan(_jackknife(way, np.array([1]), np.array([0.3]))).all()
+
+
+def test_jackknife_by_its_formula() -> None:
+    y, p = simulated(22, n=30)
+    for statistic in (auc, brier, calibration_slope, lambda a, b: float(np.log(b.mean()))):
+        value = getattr(statistic(y, p), "value", None) or statistic(y, p)
+        without = [statistic(np.delete(y, i), np.delete(p, i)) for i in range(30)]
+        t = np.array([getattr(v, "value", v) for v in without])
+        found = jackknife(statistic, y, p)
+        se = math.sqrt(29 / 30 * ((t - t.mean()) ** 2).sum())
+        assert found.value == pytest.approx(value)
+        assert found.se == pytest.approx(se)
+        assert (found.low, found.high) == pytest.approx((value - 1.959963985 * se, value + 1.959963985 * se))
+        assert float(found.note.split()[1]) == pytest.approx(29 * (t.mean() - value), rel=1e-3, abs=1e-11)
+        assert (found.method, found.n, found.n_events) == ("jackknife", 30, y.sum())
+    by_cluster = jackknife("brier", y, p, clusters=np.arange(30) // 3)
+    loss = ((p - y) ** 2).reshape(10, 3)
+    t = (loss.sum() - loss.sum(axis=1)) / 27
+    assert by_cluster.se == pytest.approx(math.sqrt(0.9 * ((t - t.mean()) ** 2).sum()))
+    assert by_cluster.method == "jackknife, by cluster"
+
+
+def test_jackknife_where_it_is_undefined() -> None:
+    one_event = jackknife("auc", [0, 0, 0, 1], [0.1, 0.2, 0.3, 0.4])
+    assert math.isnan(one_event.se)
+    assert one_event.note == "undefined without 4 of 4 patients"
+    assert jackknife("brier", [1], [0.4]).note == "undefined without 1 of 1 patients"
+    assert "no non-event" in jackknife("auc", [1, 1], [0.4, 0.5]).note
+    assert jackknife("brier", [1, 0], [0.4, 0.5], clusters=["a", "a"]).note == "undefined without 1 of 1 clusters"

@@ -96,10 +96,10 @@ from validkit.stats.pooling_scales import (
     pool_slope,
 )
 from validkit.stats.precision_recall import auprc, average_precision, precision_recall_curve
-from validkit.stats.prediction_instability import Instability, instability
+from validkit.stats.prediction_instability import Instability, instability, instability_curves
 from validkit.stats.predictive_values import npv, ppv
 from validkit.stats.reclassification import IDI, NRI, idi, nri
-from validkit.stats.resampling import bootstrap, bootstrap_all
+from validkit.stats.resampling import bootstrap, bootstrap_all, jackknife
 from validkit.stats.results import Comparison, Curve, Estimate, Table, TestResult
 from validkit.stats.risk_groups import calibration_groups
 from validkit.stats.roc import roc_curve
@@ -284,9 +284,11 @@ __all__ = [
     "ici",
     "idi",
     "instability",
+    "instability_curves",
     "interventions_avoided",
     "interventions_avoided_curve",
     "jaccard",
+    "jackknife",
     "kappa_at_threshold",
     "keep",
     "le_cessie",

@@ -6,16 +6,17 @@ original data. The numbers here are what their instability plots draw.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from validkit.errors import InputError
-from validkit.stats.checks import FloatArray, as_float, check_level, check_risk, check_threshold
+from validkit.stats.checks import FloatArray, as_float, check_count, check_level, check_risk, check_threshold
 from validkit.stats.results import Curve, Estimate, Record
 
-__all__ = ["Instability", "instability"]
+__all__ = ["Instability", "instability", "instability_curves"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -101,3 +102,26 @@ def instability(
         len(kept),
         note,
     )
+
+
+def instability_curves(
+    y_true: ArrayLike, predictions: ArrayLike, curve: Callable[[ArrayLike, ArrayLike], Curve], *, most: int = 200
+) -> tuple[Curve, ...]:
+    """A curve of each resample's model on the same patients: the calibration, ROC or decision instability plot.
+
+    y_true : (n,) in {0, 1}; predictions : (replicates, n), as in `instability`; rows with NaN are passed over
+    curve : such as `calibration_curve`, `roc_curve` or `decision_curve`
+    most : at most so many, the first ones, for a plot takes no more
+
+    >>> from validkit.stats import decision_curve
+    >>> curves = instability_curves([0, 1, 1], [[0.1, 0.6, 0.4], [0.3, 0.4, 0.9]], decision_curve)
+    >>> [round(float(c.y[50]), 3) for c in curves]
+    [0.333, 0.333]
+
+    Reference: Riley and Collins, Biom J 65 (2023) 2200302. R: pminternal `calibration_stability`, `dcurve_stability`.
+    """
+    table = as_float(predictions, "predictions", ndim=2)
+    kept = table[np.isfinite(table).all(axis=1)][: check_count(most, "most")]
+    if not len(kept):
+        raise InputError("`predictions` holds no complete resample")
+    return tuple(curve(y_true, row) for row in kept)
