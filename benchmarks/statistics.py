@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
             rows += list(work())
     show(rows, console)
     for what, seconds in compile_seconds.items():
-        console.print(f"{what}: {seconds:.2f} s", highlight=False)
+        console.print(f"{what}: {seconds:.3g} s", highlight=False)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     record = {"machine": machine(), "rows": [row.to_dict() for row in rows], "first_call_seconds": compile_seconds}
     options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -325,9 +325,10 @@ def filters() -> Iterator[Row]:
     from validkit.plnm.selection import mann_whitney, spearman
 
     rng = np.random.default_rng(1)
-    X = rng.normal(size=(294, 1561)).round(3)
+    X = rng.normal(size=(294, 1561))
     y = (rng.random(294) < 0.3).astype(int)
     cases, controls = X[y == 1], X[y == 0]
+    tied = X.round(3)
 
     def one_by_one() -> Any:
         return np.array([scipy.stats.mannwhitneyu(cases[:, j], controls[:, j]).pvalue for j in range(X.shape[1])])
@@ -335,12 +336,23 @@ def filters() -> Iterator[Row]:
     def matrix() -> Any:
         return scipy.stats.mannwhitneyu(cases, controls, axis=0, method="asymptotic").pvalue
 
+    def tied_matrix() -> Any:
+        return scipy.stats.mannwhitneyu(tied[y == 1], tied[y == 0], axis=0, method="asymptotic").pvalue
+
     def pairs() -> Any:
         return [scipy.stats.spearmanr(X[:, 0], X[:, j]).statistic for j in range(X.shape[1])]
 
     for peer, work, theirs, ours, required, scaled in (
         ("scipy, column by column", "Mann-Whitney, 294 x 1,561", one_by_one, lambda: mann_whitney(X, y)[1], 10, 1.0),
         ("scipy, whole matrix", "Mann-Whitney, 294 x 1,561", matrix, lambda: mann_whitney(X, y)[1], 8, 1.0),
+        (
+            "scipy, whole matrix",
+            "Mann-Whitney, 294 x 1,561, ties in every feature",
+            tied_matrix,
+            lambda: mann_whitney(tied, y)[1],
+            None,
+            1.0,
+        ),
         ("scipy, pair by pair", "Spearman, 294 x 1,561", pairs, lambda: spearman(X)[0], 10, 2 / 1561),
         (
             "scipy, whole matrix",
@@ -354,6 +366,43 @@ def filters() -> Iterator[Row]:
         a, b, row = by_turns(ours, theirs, most=5, scaled=scaled)
         gap = float(np.abs(np.asarray(a) - np.asarray(b)).max())
         yield replace(row, work=work, peer=peer, required=required, agreement=gap, scaled=scaled)
+
+
+def lasso_path() -> Iterator[Row]:
+    """Features that hang together as radiomic ones do; the same folds and penalties on both sides."""
+    from sklearn.model_selection import StratifiedKFold
+
+    from validkit.plnm import lasso
+
+    rng = np.random.default_rng(1)
+    factors = rng.normal(size=(294, 30))
+    X = factors @ rng.normal(size=(30, 1561)) + 2.0 * rng.normal(size=(294, 1561))
+    y = (rng.random(294) < 1 / (1 + np.exp(-factors[:, 0] + 0.8))).astype(float)
+    splits = list(StratifiedKFold(10, shuffle=True, random_state=0).split(X, y))
+    fold = np.zeros(294)
+    for k, (_, left) in enumerate(splits):
+        fold[left] = k + 1
+    for loss, family in (("squared", "gaussian"), ("logistic", "binomial")):
+        Z, _, _ = lasso.standardise(X)
+        grid = lasso.lambda_grid(Z, y, loss)
+
+        def ours(Z: Any = Z, grid: Any = grid, loss: Any = loss) -> Any:
+            path = lasso.fit_path(Z, y, grid, loss)
+            return path, lasso.cross_validate(X, y, path.lambdas, loss, splits)
+
+        seconds, runs, (path, cv) = median_time(ours, most=7)
+        kkt = float((path.residuals * path.lambdas).max())
+        data = {"x": X, "y": y, "fold": fold, "lambda": grid, "binomial": np.array([float(family == "binomial")])}
+        found = from_r(PEERS, "lasso", data)
+        work = f"LASSO ({family}), path and 10 folds, 100 penalties, 294 x 1,561"
+        note = f"largest KKT residual {kkt:.1e}, as a share of its penalty {path.residuals.max():.1e}"
+        if isinstance(found, str):
+            yield Row(work, "glmnet", seconds, None, 1.5, None, (runs, 0), note=f"{found}; {note}")
+            continue
+        chosen = float(path.lambdas[int(np.argmin(cv.mean))])
+        difference = abs(chosen - found["min"]) / found["min"]
+        note = f"{note}; relative difference of lambda.min"
+        yield Row(work, found["version"], seconds, found["seconds"], 1.5, difference, (runs, 5), note=note)
 
 
 def optimism() -> Iterator[Row]:
@@ -426,7 +475,7 @@ def everything() -> Iterator[Row]:
 
 
 def compilation() -> dict[str, float]:
-    """Seconds of the first bootstrap in a new process: with nothing compiled, and with the cache filled."""
+    """Seconds of the first bootstrap in a new process, with nothing compiled and with a filled cache, and of import."""
     program = (
         "import time, numpy as np; from benchmarks.statistics import simulated; from validkit import stats;"
         "y, p, _ = simulated(421); start = time.perf_counter();"
@@ -440,6 +489,15 @@ def compilation() -> dict[str, float]:
                 [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
             )
             found[what] = float(done.stdout.split()[-1])
+    program = (
+        "import time, numpy, scipy.optimize, scipy.special; start = time.perf_counter(); import validkit.stats;"
+        "print(time.perf_counter() - start)"
+    )
+    times = [
+        float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+        for _ in range(7)
+    ]
+    found["import of validkit.stats beyond numpy and scipy, median of 7"] = float(np.median(times))
     return found
 
 
@@ -451,6 +509,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Row]]] = {
     "icc": agreement,
     "decision": decision,
     "filters": filters,
+    "lasso": lasso_path,
     "optimism": optimism,
     "everything": everything,
 }

@@ -23,6 +23,7 @@ from validkit.protocol import Protocol, parse_protocol, source_of
 from validkit.provenance import sha256_of
 from validkit.report import render_report
 from validkit.run import run_protocol
+from validkit.stats import METRICS
 
 SMALL = (
     "cohort.default.patients=60",
@@ -95,6 +96,8 @@ def test_every_model_is_judged_on_both_sets(finished: Path) -> None:
             found = model["sets"][part]
             assert 0 <= found["auc"]["low"] <= found["auc"]["value"] <= found["auc"]["high"] <= 1
             assert found["n"] in (42, 18)
+            assert found["measures"].keys() == METRICS.keys()
+            assert found["measures"]["auc"] == found["auc"]
     assert evaluation["predictions_digest"] == sha256_of(finished / "predictions.parquet")
     assert {c["b"] for c in evaluation["comparisons"]["held-out"]} == expected - {"nomogram"} - {
         name for name in names if name.count("/") and not name.startswith("deep")

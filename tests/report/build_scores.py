@@ -1,4 +1,4 @@
-"""Statistics of synthetic predictions in the form of `evaluation.json`, simple enough to need no yardstick."""
+"""Statistics of synthetic predictions in the form of `evaluation.json`, all but "measures" without a yardstick."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
+
+from validkit.stats.metrics import METRICS
 
 TRAINING, HELD_OUT = "training", "held-out"
 CLASSIFIERS = {
@@ -94,6 +96,14 @@ def net_benefit(y: np.ndarray, risk: np.ndarray, t: float) -> float:
     return float((hit & (y == 1)).mean() - (hit & (y == 0)).mean() * t / (1 - t))
 
 
+def measures(y: np.ndarray, risk: np.ndarray, threshold: float) -> dict[str, dict]:
+    found = {}
+    for name, metric in METRICS.items():
+        at = {"threshold": threshold} if metric.needs_threshold else {}
+        found[name] = metric.function(y, risk, **at).to_dict()
+    return found
+
+
 def scores(y: np.ndarray, risk: np.ndarray, threshold: float, rng: np.random.Generator, held_out: bool) -> dict:
     n, events = len(y), int(y.sum())
     e = lambda v, s, m, note="", unit=True: estimate(v, s, m, n, events, note, unit=unit)  # noqa: E731
@@ -147,6 +157,7 @@ def scores(y: np.ndarray, risk: np.ndarray, threshold: float, rng: np.random.Gen
             events,
         ),
         "threshold": {"value": threshold, "rule": "Youden's J on training patients"},
+        "measures": measures(y, risk, threshold),
         "at": [
             {
                 "threshold": t,

@@ -67,6 +67,7 @@ def test_all_csv_files_are_written(drawn):
     wanted = {
         "performance",
         "thresholds",
+        "measures",
         "comparisons",
         "table1",
         "table2",

@@ -226,6 +226,15 @@ def test_jackknife_leaves_out_patients_or_clusters() -> None:
     np.testing.assert_allclose(by_cluster[:, 0], [10, 13, 7])
 
 
+def test_without_the_only_patient_nothing_is_defined() -> None:
+    alone = jackknife(lambda a: [a.mean(), a.sum()], np.array([1.0]))
+    assert alone.shape == (1, 2)
+    assert np.isnan(alone).all()
+    one_cluster = jackknife(lambda a: a.mean(), np.array([1.0, 2.0]), clusters=["x", "x"])
+    assert one_cluster.shape == (1, 1)
+    assert np.isnan(one_cluster).all()
+
+
 def test_kernels_compile_without_a_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
 

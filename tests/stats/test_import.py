@@ -9,7 +9,7 @@ from validkit import stats
 
 HEAVY = (
     *("matplotlib", "torch", "SimpleITK", "radiomics", "xgboost", "lightgbm", "sklearn"),
-    *("skmisc", "pingouin", "joblib", "pydicom", "skimage"),
+    *("skmisc", "pingouin", "joblib", "pydicom", "skimage", "numba", "statsmodels", "pandas"),
 )
 STATE = "(np.geterr(), list(warnings.filters), np.random.get_state()[1].tolist())"
 CODE = f"""

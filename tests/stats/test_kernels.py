@@ -174,7 +174,7 @@ def test_a_matrix_that_is_not_positive_definite_is_no_step(plain: Any) -> None:
 def test_nobody_left_has_no_value(plain: Any) -> None:
     eta, y, order = np.array([0.1, 0.2, 0.3]), np.array([0, 1, 0], np.int8), np.arange(3)
     for module in (refit_kernels, plain[1]):
-        room = (np.zeros(3, np.int32), np.zeros(3, np.int8), np.zeros(3, bool), np.empty((3, 3)))
+        room = (np.zeros(3, np.int32), np.zeros(3, np.int64), np.zeros(3, bool), np.empty((3, 3)))
         out = np.zeros(4)
         assert module.judged(eta, y, order, np.zeros(3, np.int32), np.ones(4, bool), *room, out)
         assert np.isnan(out).all()

@@ -17,7 +17,8 @@ from validkit.report.values import Estimate
 class Cell:
     """A table cell: text, a smaller second line, a tooltip, and a note that becomes a footnote.
 
-    rows : how many rows it spans; head : it names its row; level : it names a level of the row above
+    rows : how many rows it spans; head : it names its row; level : it names a level of the row above;
+    wide : it holds a sentence, which a narrow screen shall not break into a column of words
     """
 
     text: str
@@ -29,6 +30,7 @@ class Cell:
     head: bool = False
     mark: str = ""
     level: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 from validkit.report import stages, text, views
 from validkit.report.figures.base import Plate
 from validkit.report.limits import limits, remarks
+from validkit.report.measures import every_measure
 from validkit.report.page import (
     Block,
     Card,
@@ -156,6 +157,7 @@ def _performance(run: Run, figure: Figures) -> list[Block]:
         *attempt("Differences in AUC", lambda: [views.comparisons(run)]),
         figure["13-calibration"],
         figure["14-decision-curves"],
+        *attempt("Every measure", lambda: [Details("Every measure of the nomogram", tuple(every_measure(run)))]),
         *attempt("All models", lambda: [Details("All models on all sets", (_all_models(run),))]),
     ]
 

@@ -10,9 +10,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from validkit.report.measures import recorded
 from validkit.report.records import SETS, NotAvailable, Record, Run
 from validkit.report.text import clean
 from validkit.report.values import count, estimate, number, test
+from validkit.stats.metrics import METRICS
 
 Rows = tuple[list[str], list[list[Any]]]
 ESTIMATES = (
@@ -115,6 +117,24 @@ def thresholds(run: Run) -> Rows:
     return columns, rows
 
 
+def measures(run: Run) -> Rows:
+    """Every measure of every model on every set, a row each, with what its critics warn of."""
+    facts = ("label", "domain", "direction", "proper", "clear_focus", "of_the_32", "caution")
+    columns = ["model", "set", "measure", *PARTS[:3], "level", "n", "events", "threshold", *PARTS[3:], *facts]
+    rows = []
+    for model in run.models():
+        for where in SETS:
+            if (scores := model["sets"].get(where)) is None:
+                continue
+            cut = number((scores.get("threshold") or {}).get("value"))
+            for name, record in recorded(scores).items():
+                metric, e = METRICS.get(name), estimate(record)
+                head = [model["name"], where, name, e.value, e.low, e.high, e.level, e.n, e.n_events]
+                at = cut if metric and metric.needs_threshold else None
+                rows.append([*head, at, e.method, e.note, *(getattr(metric, fact, None) for fact in facts)])
+    return columns, rows
+
+
 def comparisons(run: Run) -> Rows:
     """Differences in AUC and their tests."""
     columns = ["set", "a", "b", "difference", "low", "high", "level", "interval_method"]
@@ -183,6 +203,7 @@ def timings(run: Run) -> Rows:
 TABLES: dict[str, Callable[[Run], Rows]] = {
     "performance": performance,
     "thresholds": thresholds,
+    "measures": measures,
     "comparisons": comparisons,
     "table1": table1,
     "table2": table2,

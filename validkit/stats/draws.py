@@ -253,6 +253,8 @@ def jackknife(statistic: Statistic, y: Any, *columns: Any, clusters: ArrayLike |
     arrays = [np.asarray(y), *(np.asarray(column) for column in columns)]
     n = arrays[0].shape[0]
     unit_of = np.arange(n) if clusters is None else _units(clusters, n)
+    if unit_of.max() == 0:  # without the only one, nobody is left
+        return np.full((1, np.size(value_of(statistic(*arrays)))), NAN)
     values = []
     for unit in range(int(unit_of.max()) + 1):
         keep = unit_of != unit

@@ -87,21 +87,25 @@ def counts(seed: Any, start: int, stop: int, members: Any, offsets: Any, out: An
 
 
 @compiled
-def ranked(y: Any, last: Any, tied: bool, count: Any) -> Any:
-    """(2U, events, others) of weighted patients in the order of rising risk; 2U is a whole number throughout."""
+def ranked(mask: Any, last: Any, tied: bool, count: Any) -> Any:
+    """(2U, events, others) of weighted patients in the order of rising risk; 2U is a whole number throughout.
+
+    mask : (n,) int64, -1 (every bit set) for an event and 0 for a non-event
+    """
     twice_u, events, others = np.int64(0), np.int64(0), np.int64(0)
     if not tied:
-        for i in range(y.size):
+        everybody = np.int64(0)
+        for i in range(mask.size):
             w = np.int64(count[i])
-            positive = w * y[i]
-            twice_u += positive * others
+            positive = w & mask[i]
+            twice_u += positive * (everybody - events)
             events += positive
-            others += w - positive
-        return 2 * twice_u, events, others
+            everybody += w
+        return 2 * twice_u, events, everybody - events
     tied_events, tied_others = np.int64(0), np.int64(0)
-    for i in range(y.size):
+    for i in range(mask.size):
         w = np.int64(count[i])
-        positive = w * y[i]
+        positive = w & mask[i]
         tied_events += positive
         tied_others += w - positive
         if last[i]:
@@ -159,12 +163,13 @@ def auc_and_means(
     clustered = unit_of.size > 0
     count = np.zeros(n, np.int32) if clustered else units
     tied = not last.all()
+    mask = -y.astype(np.int64)
     for b in range(start, stop):
         draw(seed, b, members, offsets, units)
         if clustered:
             for i in range(n):
                 count[i] = units[unit_of[i]]
-        twice_u, events, others = ranked(y, last, tied, count)
+        twice_u, events, others = ranked(mask, last, tied, count)
         drawn = events + others
         out[b, 0] = twice_u / (2.0 * events * others) if events > 0 and others > 0 else np.nan
         out[b, 1] = events / drawn

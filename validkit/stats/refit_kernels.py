@@ -95,7 +95,7 @@ def judged(
         i = order[position]
         w = count[i]
         in_order[position] = w
-        outcome[position] = y[i]
+        outcome[position] = -np.int64(y[i])
         last[position] = position == n - 1 or eta[order[position + 1]] != eta[i]
         if w > 0:
             pi = 1.0 / (1.0 + np.exp(-eta[i]))
@@ -154,7 +154,7 @@ def logistic_refits(
     clustered = unit_of.size > 0
     count, outside, ones = np.zeros(n, np.int32), np.zeros(n, np.int32), np.ones(n, np.int32)
     h, g, step, beta, eta = np.empty((q, q)), np.empty(q), np.empty(q), np.empty(q), np.empty(n)
-    in_order, outcome, last, line = np.zeros(n, np.int32), np.zeros(n, np.int8), np.zeros(n, np.bool_), np.empty((3, n))
+    in_order, outcome, last, line = np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.bool_), np.empty((3, n))
     for b in range(start, stop):
         draw(seed, b, members, offsets, units)
         for i in range(n):
