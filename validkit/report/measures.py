@@ -20,13 +20,6 @@ MEANING = (
 )
 OTHERS = "not among the 32 measures of Van Calster et al.; marked by validkit in the same sense"
 UNKNOWN = "this version of validkit does not know the measure"
-ATTAINABLE = {
-    "cox_snell_r2": "below 1",
-    "interventions_avoided": "100 × (1 − prevalence)",
-    "net_benefit": "prevalence",
-    "partial_auc": "width of its range",
-}
-"""the best value in words where patients or settings bound it more closely than the measure's range"""
 COLUMNS = ("Measure", "Value", "Best", "Proper", "Clear focus", "Caution")
 
 
@@ -91,8 +84,8 @@ def _facts(metric: Metric | None) -> list[Cell]:
 
 
 def _best(metric: Metric) -> str:
-    if metric.name in ATTAINABLE:
-        return ATTAINABLE[metric.name]
+    if metric.attainable:
+        return metric.attainable
     return "∞" if math.isinf(metric.best) else f"{metric.best:g}"
 
 

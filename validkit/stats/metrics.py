@@ -76,7 +76,8 @@ class Metric:
     """One measure.
 
     function : (y_true, y_prob, *, level, ...) -> Estimate, with `threshold` where `needs_threshold`
-    direction : "higher", "lower", or the value that is right: "one" or "zero"; low, high : the range of its values
+    direction : "higher", "lower", or the value that is right: "one" or "zero"; low, high : the range of its values, at
+        the function's own settings; attainable : in words, where the patients bound the best value more closely
     needs_probability : False where any score will do (with scale="score")
     of_the_32 : whether it is one of the measures that Van Calster et al. judged
     """
@@ -95,6 +96,7 @@ class Metric:
     needs_threshold: bool = False
     of_the_32: bool = True
     caution: str = ""
+    attainable: str = ""
 
     @property
     def best(self) -> float:
@@ -148,7 +150,9 @@ AT_GIVEN_RISKS = "of the risks as given; below 0 where the prevalence predicts b
 _ALL = (
     _of_rank("auc", "AUC (c statistic)", auc),
     _of_rank("auprc", "area under the precision-recall curve", auprc, clear_focus=False, caution=MIXED),
-    _of_rank("partial_auc", "partial AUC", partial_auc, clear_focus=False, caution=MIXED),
+    _of_rank(
+        "partial_auc", "partial AUC (specificity 0.9 to 1)", partial_auc, high=0.1, clear_focus=False, caution=MIXED
+    ),
     _of_rank(
         "average_precision", "average precision", average_precision, clear_focus=False, of_the_32=False, caution=MIXED
     ),
@@ -186,7 +190,7 @@ _ALL = (
     _of_overall("brier", "Brier score", brier, direction="lower", low=0.0),
     _of_overall("scaled_brier", "scaled Brier score", scaled_brier),
     _of_overall("mcfadden_r2", "McFadden R2", mcfadden_r2, caution=AT_GIVEN_RISKS),
-    _of_overall("cox_snell_r2", "Cox-Snell R2", cox_snell_r2, caution=f"its maximum is below 1; {AT_GIVEN_RISKS}"),
+    _of_overall("cox_snell_r2", "Cox-Snell R2", cox_snell_r2, caution=AT_GIVEN_RISKS, attainable="below 1"),
     _of_overall("nagelkerke_r2", "Nagelkerke R2", nagelkerke_r2, caution=AT_GIVEN_RISKS),
     _of_overall(
         "discrimination_slope",
@@ -228,7 +232,7 @@ _ALL = (
         high=INF,
         of_the_32=False,
     ),
-    _of_utility("net_benefit", "net benefit", net_benefit),
+    _of_utility("net_benefit", "net benefit", net_benefit, attainable="prevalence"),
     _of_utility("standardised_net_benefit", "standardised net benefit", standardised_net_benefit),
     _of_utility("expected_cost", "expected cost", expected_cost, direction="lower", low=0.0, high=INF),
     _of_utility(
@@ -237,6 +241,7 @@ _ALL = (
         interventions_avoided,
         high=100.0,
         of_the_32=False,
+        attainable="100 × (1 − prevalence)",
     ),
 )
 

@@ -154,7 +154,8 @@ def logistic_refits(
     clustered = unit_of.size > 0
     count, outside, ones = np.zeros(n, np.int32), np.zeros(n, np.int32), np.ones(n, np.int32)
     h, g, step, beta, eta = np.empty((q, q)), np.empty(q), np.empty(q), np.empty(q), np.empty(n)
-    in_order, outcome, last, line = np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.bool_), np.empty((3, n))
+    in_order, outcome = np.zeros(n, np.int32), np.zeros(n, np.int64)
+    last, line = np.zeros(n, np.bool_), np.empty((3, n))
     for b in range(start, stop):
         draw(seed, b, members, offsets, units)
         for i in range(n):
