@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from validkit.errors import InputError
 from validkit.stats.results import Record
 
+MOST_PATIENTS = 1_000_000_000
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -36,6 +37,8 @@ def _rows(bad: NDArray[np.bool_], values: Any = None, shown: int = 5) -> str:
 def as_float(values: ArrayLike, name: str, *, ndim: int = 1) -> FloatArray:
     """A float64 array with `ndim` dimensions; what cannot be a number is an error, what is missing becomes NaN."""
     source: Any = values
+    if getattr(getattr(source, "dtype", None), "kind", "") in ("m", "M"):
+        raise InputError(f"`{name}` must hold numbers; it holds dates or times")
     if isinstance(source, np.ma.MaskedArray):
         source = np.ma.filled(source.astype(np.float64), np.nan)
     elif hasattr(source, "to_numpy"):
@@ -43,20 +46,29 @@ def as_float(values: ArrayLike, name: str, *, ndim: int = 1) -> FloatArray:
             source = source.to_numpy(dtype=np.float64, na_value=np.nan)
         except TypeError:  # polars and others without na_value
             source = source.to_numpy()
-        except ValueError as error:
+        except (OverflowError, ValueError) as error:
             raise InputError(f"`{name}` must hold numbers ({error})") from error
     try:
         raw = np.asarray(source)
         if raw.dtype.kind not in "buifO" or (raw.dtype == object and any(isinstance(v, str) for v in raw.flat)):
             raise TypeError(f"it holds {'text' if raw.dtype.kind in 'UOT' else raw.dtype}")
         array = np.asarray(raw, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise InputError(f"`{name}` must hold numbers, in rows of one length ({error})") from error
     if array.ndim != ndim:
         raise InputError(f"`{name}` must have {ndim} dimension{'s' if ndim > 1 else ''}; its shape is {array.shape}")
     if array.size == 0:
         raise InputError(f"`{name}` is empty; a statistic needs at least one patient")
     return array
+
+
+def as_models(probs: ArrayLike, name: str = "probs") -> FloatArray:
+    """(k, n) float64 predictions of k models; one model may be given as (n,)."""
+    try:
+        one = np.ndim(probs) == 1
+    except ValueError:  # rows of unlike lengths, which the next line refuses
+        one = False
+    return np.atleast_2d(as_float(probs, name, ndim=1 if one else 2))
 
 
 def check_outcome(y_true: ArrayLike, name: str = "y_true") -> IntArray:
@@ -172,7 +184,7 @@ def settle(threshold: float) -> float:
 
 def check_threshold(threshold: float, name: str = "threshold", *, scale: str = "risk") -> float:
     """A decision threshold: a finite number, in [0, 1] for risks, freed of rounding (see `check_thresholds`)."""
-    if isinstance(threshold, (str, bytes)) or np.ndim(threshold) != 0:
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)):
         raise InputError(f"`{name}` must be one number, not {threshold!r}")
     value = float(threshold)
     if not math.isfinite(value) or (scale == "risk" and not 0 <= value <= 1):
@@ -261,11 +273,13 @@ def _ready(given: Mapping[str, Any], weights: Any, missing: str) -> tuple[dict[s
         listed = ", ".join(f"`{name}` has {array.shape[-1]}" for name, array in arrays.items())
         raise InputError(f"the arguments must be of the same patients: {listed}")
     n = sizes.pop()
+    if n == 0:
+        raise InputError(f"`{names[0]}` is empty; a statistic needs at least one patient")
     absent = np.zeros(n, dtype=bool)
     if missing == "complete-case":
         for array in arrays.values():
             absent |= _missing_patients(array)
-    if n and absent.all():
+    if absent.all():
         raise InputError(f"all {n} patients miss {' or '.join(f'`{name}`' for name in names)}: nobody is left")
     times = np.where(absent, 0, 1 if weights is None else check_frequencies(weights, n))
     if weights is not None and not times.any():
@@ -280,7 +294,10 @@ def _plain_array(value: Any, name: str) -> Any:
         numeric = getattr(getattr(value, "dtype", None), "kind", "") in "biuf"
         value = as_float(value, name) if numeric and hasattr(value, "index") else value.to_numpy()
     mixed = isinstance(value, (list, tuple)) and any(isinstance(item, str) for item in value)
-    array = np.asarray(value, dtype=object if mixed else None)  # text beside NaN shall not turn NaN into text
+    try:
+        array = np.asarray(value, dtype=object if mixed else None)  # text beside NaN shall not turn NaN into text
+    except ValueError as error:
+        raise InputError(f"`{name}` must be an array with one entry a patient ({error})") from error
     if array.ndim == 0:
         raise InputError(f"`{name}` must be an array with one entry a patient, not {value!r}")
     return array
@@ -313,7 +330,39 @@ def check_frequencies(weights: ArrayLike, n: int) -> IntArray:
             f"`weights` must be frequencies, whole numbers of at least 0; {int(bad.sum())} of {n} are not "
             f"(first: {_rows(bad, values, 3)})"
         )
+    if values.sum() > MOST_PATIENTS:
+        raise InputError(
+            f"`weights` stand for {values.sum():.3g} patients; at most {MOST_PATIENTS:,} can be written out one by one"
+        )
     return values.astype(np.int64)
+
+
+def check_clusters(clusters: Any, n: int) -> IntArray:
+    """The cluster of each of n patients, numbered from 0 in the order of the labels, of any kind that can be hashed."""
+    plain = clusters.to_numpy() if hasattr(clusters, "to_numpy") else clusters
+    try:
+        array = np.asarray(plain, dtype=None if isinstance(plain, np.ndarray) else object)
+    except ValueError as error:
+        raise InputError(f"`clusters` must hold one label for each of {n} patients ({error})") from error
+    if array.shape != (n,):
+        raise InputError(f"`clusters` must hold one label for each of {n} patients; its shape is {array.shape}")
+    labels = array.tolist()
+    missing = np.array([_is_missing(label) for label in labels], dtype=bool)
+    if missing.any():
+        raise InputError(f"`clusters` is missing for {int(missing.sum())} of {n} patients ({_rows(missing)})")
+    try:
+        distinct = set(labels)
+        order = (
+            sorted(distinct) if len({type(label) for label in distinct}) == 1 else sorted(distinct, key=_kind_and_text)
+        )
+    except TypeError as error:
+        raise InputError(f"`clusters` must hold labels that can be told apart ({error})") from error
+    number = {label: k for k, label in enumerate(order)}
+    return np.array([number[label] for label in labels], dtype=np.int64)
+
+
+def _kind_and_text(label: Any) -> tuple[str, str]:
+    return type(label).__name__, repr(label)
 
 
 def _counted(result: R, left_out: int, total: int) -> R:

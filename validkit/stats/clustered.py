@@ -14,6 +14,7 @@ from validkit.stats.checks import (
     FloatArray,
     IntArray,
     as_float,
+    as_models,
     check_binary_risk,
     check_choice,
     check_level,
@@ -105,7 +106,7 @@ def clustered_covariance(y_true: ArrayLike, probs: ArrayLike, clusters: Any) -> 
     Reference: Obuchowski, Biometrics 53 (1997) 567-578.
     """
     y = check_outcome(y_true)
-    scores = np.atleast_2d(as_float(probs, "probs", ndim=1 if np.ndim(probs) == 1 else 2))
+    scores = as_models(probs)
     if scores.shape[1] != y.size:
         raise InputError(f"`probs` needs one column a row of `y_true`: its shape is {scores.shape} for {y.size} rows")
     for i, row in enumerate(scores):

@@ -17,7 +17,7 @@ from validkit.errors import InputError
 from validkit.stats.checks import (
     FloatArray,
     IntArray,
-    as_float,
+    as_models,
     check_binary_risk,
     check_choice,
     check_level,
@@ -99,8 +99,7 @@ def delong_covariance(y_true: ArrayLike, probs: ArrayLike) -> tuple[FloatArray, 
     R: pROC `auc`, `var`, `cov`.
     """
     y = check_outcome(y_true)
-    scores = as_float(probs, "probs", ndim=np.ndim(probs) if np.ndim(probs) == 1 else 2)
-    scores = np.atleast_2d(scores)
+    scores = as_models(probs)
     if scores.shape[1] != y.size:
         raise InputError(f"`probs` must have one column a patient: its shape is {scores.shape} for {y.size} patients")
     for i, row in enumerate(scores):

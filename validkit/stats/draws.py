@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from validkit.errors import InputError
-from validkit.stats.checks import FloatArray, IntArray, check_count
+from validkit.stats.checks import FloatArray, IntArray, check_clusters, check_count
 from validkit.stats.results import NAN
 
 __all__ = ["Draws", "bca_limits", "draw_plan", "jackknife", "percentile_limits", "studentized_limits"]
@@ -148,7 +148,7 @@ def draw_plan(
     n = outcome.size
     size = check_count(replicates, "replicates", minimum=FEWEST)
     seed = int(check_rng(rng).integers(0, 2**63))
-    unit_of = np.empty(0, np.int64) if clusters is None else _units(clusters, n)
+    unit_of = np.empty(0, np.int64) if clusters is None else check_clusters(clusters, n)
     units = int(unit_of.max()) + 1 if unit_of.size else n
     parts = [np.arange(units)]
     if stratified:
@@ -159,16 +159,6 @@ def draw_plan(
     offsets = np.cumsum([0, *(part.size for part in parts)]).astype(np.int64)
     words = [", stratified" * stratified, ", by cluster" * (unit_of.size > 0)]
     return Draws(n, size, seed, members, offsets, unit_of, "".join(words))
-
-
-def _units(clusters: ArrayLike, n: int) -> IntArray:
-    labels = np.asarray(clusters)
-    if labels.shape != (n,):
-        raise InputError(f"`clusters` must hold one label for each of {n} patients; its shape is {labels.shape}")
-    if labels.dtype.kind == "f" and np.isnan(labels).any():
-        raise InputError(f"`clusters` is missing for {int(np.isnan(labels).sum())} of {n} patients")
-    _, unit = np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)
-    return unit.astype(np.int64)
 
 
 def usable(values: FloatArray) -> tuple[FloatArray, str, bool]:
@@ -252,7 +242,7 @@ def jackknife(statistic: Statistic, y: Any, *columns: Any, clusters: ArrayLike |
     """(units, q) the statistic without each patient, or without each cluster, in turn."""
     arrays = [np.asarray(y), *(np.asarray(column) for column in columns)]
     n = arrays[0].shape[0]
-    unit_of = np.arange(n) if clusters is None else _units(clusters, n)
+    unit_of = np.arange(n) if clusters is None else check_clusters(clusters, n)
     if unit_of.max() == 0:  # without the only one, nobody is left
         return np.full((1, np.size(value_of(statistic(*arrays)))), NAN)
     values = []

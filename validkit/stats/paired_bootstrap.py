@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from validkit.stats.checks import FloatArray, IntArray, check_choice, check_level, patients
+from validkit.stats.checks import FloatArray, IntArray, check_choice, check_clusters, check_level, patients
 from validkit.stats.comparison import ALTERNATIVES, normal_p, two_models
 from validkit.stats.discrimination import auc
 from validkit.stats.draws import (
@@ -151,7 +151,7 @@ def bootstrap_comparison(
     y, p, q = two_models(y_true, prob_a, prob_b, scale)
     order = np.lexsort((y, q, p))  # results do not depend on the order of the rows
     y, p, q = y[order], p[order], q[order]
-    groups = None if clusters is None else np.asarray(clusters)[order]
+    groups = None if clusters is None else check_clusters(clusters, y.size)[order]
     n, m = y.size, int(y.sum())
     plan = draw_plan(y, rng=rng, replicates=replicates, stratified=stratified, clusters=groups)
     method = f"bootstrap, {'BCa' if interval == 'bca' else 'percentile'}{plan.label}"

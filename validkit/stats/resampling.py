@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from validkit.stats.checks import FloatArray, IntArray, check_binary_risk, check_choice, check_level, patients
+from validkit.stats.checks import (
+    FloatArray,
+    IntArray,
+    check_binary_risk,
+    check_choice,
+    check_clusters,
+    check_level,
+    patients,
+)
 from validkit.stats.draws import (
     Draws,
     Progress,
@@ -128,13 +136,13 @@ def bootstrap_all(
     y, p = check_binary_risk(y_true, y_prob, scale=scale)
     order = np.lexsort((y, p))
     y, p = y[order], p[order]
-    labels = None if clusters is None else np.asarray(clusters)
+    labels = None if clusters is None else check_clusters(clusters, y.size)
     plan = draw_plan(
         y,
         rng=rng,
         replicates=replicates,
         stratified=stratified,
-        clusters=labels[order] if labels is not None and labels.shape == order.shape else labels,
+        clusters=None if labels is None else labels[order],
     )
     wanted = statistics if isinstance(statistics, Mapping) else {name: name for name in statistics}
     functions = {name: _function(statistic, scale) for name, statistic in wanted.items()}
@@ -182,7 +190,7 @@ def jackknife(
     if math.isnan(value):
         reason = getattr(point, "note", "") or "the statistic is undefined on these patients"
         return Estimate(NAN, level=level, method=method, n=n, n_events=m, note=reason)
-    units = n if clusters is None else len(set(np.asarray(clusters).tolist()))
+    units = n if clusters is None else int(check_clusters(clusters, n).max()) + 1
     who = "patients" if clusters is None else "clusters"
     values = _jackknife(function, y, p, clusters) if units > 1 else np.full(units, NAN)
     undefined = int((~np.isfinite(values)).sum())
