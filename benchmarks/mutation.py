@@ -42,6 +42,7 @@ PARTS: dict[str, tuple[str, ...]] = {
         *("permutation", "paired_bootstrap", "clustered_comparison", "multiplicity"),
     ),
 }
+SHARED_TESTS = ("test_parity_r.py", "test_laws.py", "test_peers_mistakes.py", "test_decision_bands.py")
 TIMEOUT = 300.0
 SURVIVED, KILLED, TIMED_OUT = "survived", "killed", "killed (not done in time)"
 
@@ -226,7 +227,7 @@ def _fate(mutant: Mutant) -> str:
 
 def _tests(part: str) -> list[str]:
     """The test files of a part: those named after its modules, and its parity with R."""
-    names = [f"test_{module}.py" for module in PARTS[part]] + [f"test_{part}_r.py", "test_parity_r.py", "test_laws.py"]
+    names = [f"test_{module}.py" for module in PARTS[part]] + [f"test_{part}_r.py", *SHARED_TESTS]
     return [str(path) for name in names if (path := ROOT / "tests" / "stats" / name).exists()]
 
 

@@ -26,7 +26,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.timing import Row, by_turns, from_r, machine, median_time, show
+from benchmarks.timing import Row, by_turns, from_r, machine, markdown, median_time, show
 from validkit import stats
 
 PEERS = Path(__file__).with_name("statistics_peers.R")
@@ -36,10 +36,14 @@ RESULTS = Path(__file__).with_name("results") / "statistics.json"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", help="run the benchmarks whose name contains this")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where the figures are written")
+    parser.add_argument("--markdown", action="store_true", help="only print the written figures as the README has them")
 
 
 def run(options: argparse.Namespace) -> int:
     console = Console(width=200)
+    if options.markdown:
+        print(markdown(json.loads(options.json.read_text(encoding="utf-8"))))
+        return 0
     rows: list[Row] = []
     chosen = {name: work for name, work in BENCHMARKS.items() if not options.only or options.only in name}
     compile_seconds = compilation() if not options.only else {}

@@ -157,6 +157,16 @@ def _seconds(value: float | None) -> str:
     return f"{value * 1e9:.3g} ns"
 
 
+def markdown(record: dict[str, Any]) -> str:
+    """The table of a written record as it stands in the README."""
+    lines = ["| work | validkit | peer | its time | ratio |", "|---|---|---|---|---|"]
+    for row in record["rows"]:
+        if row["ratio"] is not None:
+            cells = (row["work"], _seconds(row["ours"]), row["peer"], _seconds(row["theirs"]), f"{row['ratio']:,.3g}x")
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def show(rows: list[Row], console: Console) -> None:
     """The table; a ratio below what is required is marked."""
     table = Table("work", "validkit", "peer", "its time", "ratio", "at least", "largest difference", "note")

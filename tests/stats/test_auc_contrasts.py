@@ -228,3 +228,10 @@ def test_size_of_the_global_test() -> None:
     base = rng.normal(size=(600, 1, 100)) + y
     p = [compare_aucs(y, b + rng.normal(size=(3, 100)), scale="score").test.p_value for b in base]
     assert 0.03 < np.mean(np.array(p) < 0.05) < 0.075
+
+
+@pytest.mark.parametrize("contrast", [[1, -0.95], [1, -1.001], [0.5, -0.49999]])
+def test_a_contrast_that_nearly_sums_to_zero_is_refused(contrast: list[float]) -> None:
+    y, p = [0, 1, 0, 1, 1, 0], [0.1, 0.7, 0.4, 0.6, 0.3, 0.2]
+    with pytest.raises(InputError, match="sum to 0"):
+        auc_contrast(y, [p, p[::-1]], contrast)

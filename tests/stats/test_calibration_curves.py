@@ -15,6 +15,7 @@ from validkit.stats import (
     calibration_line,
     smoothing,
 )
+from validkit.stats.calibration_curves import _limits
 from validkit.stats.draws import draw_plan
 from validkit.stats.isotonic import isotonic
 from validkit.stats.risk_groups import BINNINGS
@@ -294,3 +295,16 @@ def test_tied_neighbourhoods_of_large_samples_have_no_answer(monkeypatch: pytest
     with pytest.raises(ValueError, match="too few distinct predictions in some neighbourhood"):
         smoothing._operator_norms(p, np.array([0.3]))
     assert calibration_curve(y, p).note.startswith("loess has no answer here")
+
+
+def test_a_band_may_lose_one_replicate_in_twenty() -> None:
+    kept = np.tile(np.linspace(0.1, 0.9, 5), (100, 1)) + np.linspace(-0.05, 0.05, 100)[:, None]
+    kept[:5] = np.nan
+    low, _, note = _limits(kept, 0.95)
+    assert np.isfinite(low).all()
+    assert note == "95 of 100 replicates"
+    kept[5] = np.nan
+    low, high, note = _limits(kept, 0.95)
+    assert np.isnan(low).all()
+    assert np.isnan(high).all()
+    assert note == "94 of 100 replicates gave a curve: too few for a band"

@@ -196,3 +196,18 @@ def test_size_under_equally_good_models() -> None:
         p, q = base + rng.normal(size=(2, 60))
         p_values.append(permutation_test(auc, y, p, q, rng=rng, permutations=99, scale="score").p_value)
     assert 0.025 < np.mean(np.array(p_values) <= 0.05) < 0.08
+
+
+def test_the_three_alternatives_count_their_own_side() -> None:
+    y, p, q = simulated(6)
+    less, greater, two = (
+        permutation_test(auc, y, p, q, rng=5, permutations=399, alternative=side)
+        for side in ("less", "greater", "two-sided")
+    )
+    assert less.p_value + greater.p_value >= 1  # an equal difference counts on both sides
+    assert less.p_value + greater.p_value < 1.2
+    assert min(less.p_value, greater.p_value) <= two.p_value
+    smaller, larger = (less, greater) if less.statistic < 0 else (greater, less)
+    assert smaller.p_value < 0.5 < larger.p_value
+    swapped = permutation_test(auc, y, q, p, rng=5, permutations=399, alternative="less")
+    assert swapped.p_value == pytest.approx(greater.p_value, abs=0.06)

@@ -188,3 +188,14 @@ def test_weights_and_complete_cases() -> None:
     curve = roc_curve([*Y, 1], [*P, math.nan], missing="complete-case")
     assert (curve.n, curve.n_missing, curve.x.tolist()) == (4, 1, roc_curve(Y, P).x.tolist())
     assert curve.note == "1 of 5 patients left out as incomplete (complete case)"
+
+
+def test_the_vertical_band_draws_all_patients_alike_unless_told() -> None:
+    y, p = [0, 0, 1, 1, 0, 1, 0, 1] * 3, list(np.linspace(0.05, 0.95, 24))
+    usual, plain, within = (
+        roc_curve(y, p, band="vertical", rng=1, replicates=100, **options)
+        for options in ({}, {"stratified": False}, {"stratified": True})
+    )
+    np.testing.assert_array_equal(usual.low, plain.low)
+    assert (usual.low != within.low).any()
+    assert "stratified" not in usual.method

@@ -141,3 +141,11 @@ def test_message_of_too_many_knots() -> None:
         rcs_knots(np.arange(200.0), 8)
     assert rcs_knots(np.arange(200.0), 7).size == 7
     assert math.isclose(rcs_knots(np.arange(201.0))[2], 100)
+
+
+def test_three_more_distinct_risks_than_knots_suffice() -> None:
+    y = np.tile([0, 1, 0, 1, 1, 0], 40)
+    six = np.tile(np.array([0.15, 0.25, 0.35, 0.5, 0.65, 0.8]), 40)
+    assert not isinstance(spline_curve(y, six, np.array([0.3]), level=0.95, knots=3), str)
+    five = np.where(six == 0.8, 0.65, six)
+    assert "needs at least 6 distinct" in str(spline_curve(y, five, np.array([0.3]), level=0.95, knots=3))
