@@ -74,6 +74,8 @@ def as_models(probs: ArrayLike, name: str = "probs") -> FloatArray:
 def check_outcome(y_true: ArrayLike, name: str = "y_true") -> IntArray:
     """The outcome as integers: 1 is the event, 0 is not; anything else is an error that names the rows."""
     y = as_float(y_true, name)
+    if ((y == 0) | (y == 1)).all():
+        return y.astype(np.int64)
     missing = np.isnan(y)
     if missing.any():
         raise InputError(
@@ -81,12 +83,10 @@ def check_outcome(y_true: ArrayLike, name: str = "y_true") -> IntArray:
             "leave those patients out, from the predictions too, and report how many"
         )
     bad = (y != 0) & (y != 1)
-    if bad.any():
-        raise InputError(
-            f"`{name}` must be 0 or 1, 1 being the event; {bad.sum()} of {y.size} values are not "
-            f"(first: {_rows(bad, y, 3)})"
-        )
-    return y.astype(np.int64)
+    raise InputError(
+        f"`{name}` must be 0 or 1, 1 being the event; {bad.sum()} of {y.size} values are not "
+        f"(first: {_rows(bad, y, 3)})"
+    )
 
 
 def _check_finite(values: FloatArray, name: str) -> None:
@@ -106,21 +106,23 @@ def _check_finite(values: FloatArray, name: str) -> None:
 def check_score(y_score: ArrayLike, name: str = "y_prob") -> FloatArray:
     """A marker or score: any finite numbers, higher meaning more likely."""
     score = as_float(y_score, name)
-    _check_finite(score, name)
+    if not np.isfinite(score).all():
+        _check_finite(score, name)
     return score
 
 
 def check_risk(y_prob: ArrayLike, name: str = "y_prob") -> FloatArray:
     """Predicted risks: finite and within [0, 1]."""
-    risk = check_score(y_prob, name)
+    risk = as_float(y_prob, name)
+    if risk.min() >= 0 and risk.max() <= 1:  # neither holds with NaN
+        return risk
+    _check_finite(risk, name)
     bad = (risk < 0) | (risk > 1)
-    if bad.any():
-        first = int(np.flatnonzero(bad)[0])
-        raise InputError(
-            f"`{name}` must lie in [0, 1]; {bad.sum()} of {risk.size} values do not "
-            f"(first: row {first}, {risk[first]:.6g}); percentages and log odds are not risks"
-        )
-    return risk
+    first = int(np.flatnonzero(bad)[0])
+    raise InputError(
+        f"`{name}` must lie in [0, 1]; {bad.sum()} of {risk.size} values do not "
+        f"(first: row {first}, {risk[first]:.6g}); percentages and log odds are not risks"
+    )
 
 
 def _check_same_patients(first: Any, second: Any, names: tuple[str, str]) -> None:
@@ -199,12 +201,12 @@ def check_thresholds(thresholds: ArrayLike, name: str = "thresholds") -> FloatAr
     that decimal, so a patient with a risk of exactly 0.3 is positive at 0.3.
     """
     array = as_float(thresholds, name)
-    if np.isnan(array).any() or (array < 0).any() or (array > 1).any():
+    if not (array.min() >= 0 and array.max() <= 1):  # neither holds with NaN
         raise InputError(f"`{name}` must lie in [0, 1]; they run from {array.min():g} to {array.max():g}")
     decimal = np.round(array, 10)
     residue = array - decimal
     settled = np.where((residue > 0) & (residue <= 4 * np.spacing(array)), decimal, array)
-    if (np.diff(settled) <= 0).any():
+    if (settled[1:] <= settled[:-1]).any():
         raise InputError(f"`{name}` must be strictly increasing")
     return settled
 

@@ -144,6 +144,7 @@ def _of_utility(name: str, label: str, function: Callable[..., Any], **more: Any
 
 
 PARTIAL = "half a picture: it can be made perfect by moving the threshold, so it is read with its counterpart"
+# A smooth curve is not cut to [0, 1], so distances from it have no upper end.
 ABSOLUTE = "depends on the smoother and is biased upwards in small samples: a calibrated model does not reach 0"
 AT_GIVEN_RISKS = "of the risks as given; below 0 where the prevalence predicts better"
 
@@ -169,8 +170,8 @@ _ALL = (
         of_the_32=False,
         caution="fitted jointly with the slope: not calibration-in-the-large",
     ),
-    _of_calibration("eci", "estimated calibration index", eci, "lower", low=0.0, high=100.0, caution=ABSOLUTE),
-    _of_calibration("ici", "integrated calibration index", ici, "lower", low=0.0, high=1.0, caution=ABSOLUTE),
+    _of_calibration("eci", "estimated calibration index", eci, "lower", low=0.0, caution=ABSOLUTE),
+    _of_calibration("ici", "integrated calibration index", ici, "lower", low=0.0, caution=ABSOLUTE),
     _of_calibration("e50", "median calibration error", e50, "lower", low=0.0, of_the_32=False, caution=ABSOLUTE),
     _of_calibration(
         "e90", "90 % quantile of calibration error", e90, "lower", low=0.0, of_the_32=False, caution=ABSOLUTE
