@@ -36,6 +36,8 @@ def _rows(bad: NDArray[np.bool_], values: Any = None, shown: int = 5) -> str:
 
 def as_float(values: ArrayLike, name: str, *, ndim: int = 1) -> FloatArray:
     """A float64 array with `ndim` dimensions; what cannot be a number is an error, what is missing becomes NaN."""
+    if type(values) is np.ndarray and values.dtype == np.float64 and values.ndim == ndim and values.size:
+        return values
     source: Any = values
     if getattr(getattr(source, "dtype", None), "kind", "") in ("m", "M"):
         raise InputError(f"`{name}` must hold numbers; it holds dates or times")

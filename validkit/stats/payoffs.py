@@ -87,6 +87,8 @@ class Payoffs:
 
     def shifted(self, by: float | FloatArray) -> Payoffs:
         """Every payoff less `by`."""
+        if isinstance(by, float) and by == 0:
+            return self
         return Payoffs(self.treated - by, self.untreated - by)
 
     def scaled(self, by: float | FloatArray) -> Payoffs:
@@ -96,6 +98,8 @@ class Payoffs:
 
 def odds(thresholds: FloatArray) -> FloatArray:
     """t/(1 - t), the weight of a false positive; NaN at 1, where it is infinite."""
+    if thresholds[-1] < 1:
+        return thresholds / (1 - thresholds)
     weight = np.full(thresholds.size, NAN)
     np.divide(thresholds, 1 - thresholds, out=weight, where=thresholds < 1)
     return weight
@@ -251,8 +255,8 @@ def alike(counts: FloatArray, each: FloatArray) -> NDArray[np.bool_]:
     present = counts > 0
     low = np.where(present, each, math.inf).min(axis=0)
     high = np.where(present, each, -math.inf).max(axis=0)
-    size = np.where(present, np.abs(each), 0.0).max(axis=0)
-    same: NDArray[np.bool_] = high - low <= 1e-13 * np.maximum(size, 1.0)
+    size = np.maximum(np.maximum(np.abs(low), np.abs(high)), 1.0)
+    same: NDArray[np.bool_] = high - low <= 1e-13 * size
     return same
 
 

@@ -128,7 +128,11 @@ class Comparison(Record):
 
 
 def _frozen(values: Any) -> FloatArray:
-    array = np.array(values, dtype=np.float64).reshape(-1)
+    array: FloatArray
+    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype == np.float64:
+        array = values.copy()
+    else:
+        array = np.array(values, dtype=np.float64).reshape(-1)
     array.setflags(write=False)
     return array
 
