@@ -84,6 +84,8 @@ def single_auc_design(auc: float, *, ratio: float = 1.0) -> AucDesign:
 
     >>> comparison_power(single_auc_design(0.75, ratio=72 / 41), n_events=41)
     power 0.9969 with 41 events and 72 non-events (two-sided, alpha = 0.05; Obuchowski, one AUC)
+
+    Reference: Obuchowski et al., AJR 183 (2004) 1357-1362. R: pROC `power.roc.test`.
     """
     theta = number_between(auc, 0, 1, "auc")
     kappa = number_between(ratio, 0, math.inf, "ratio")
@@ -237,6 +239,8 @@ def comparison_power(
     >>> design = binormal_design(0.75, 0.85, correlation_events=0.5, correlation_others=0.5)
     >>> round(comparison_power(design, n_events=60).power, 3)
     0.537
+
+    Reference: Obuchowski and McClish, Stat Med 16 (1997) 1529-1542. R: pROC `power.roc.test`.
     """
     m = check_count(n_events, "n_events")
     power = _power(design, m, _z_alpha(alpha, alternative))
@@ -253,6 +257,8 @@ def comparison_sample_size(
 
     >>> comparison_sample_size(single_auc_design(0.8), power=0.9)
     power 0.9069 with 17 events and 17 non-events (two-sided, alpha = 0.05; Obuchowski, one AUC)
+
+    Reference: Obuchowski and McClish, Stat Med 16 (1997) 1529-1542. R: pROC `power.roc.test`.
     """
     z = _z_alpha(alpha, alternative)
     z_beta = float(special.ndtri(number_between(power, 0, 1, "power")))

@@ -178,6 +178,8 @@ def treat_all(
 
     >>> treat_all([0, 0, 1, 1], thresholds=[0, 0.5]).y.tolist()
     [0.5, 0.0]
+
+    Reference: Vickers and Elkin, Med Decis Making 26 (2006) 565-574. R: dcurves `dca`.
     """
     asked = Asked(check_prevalence(prevalence), bool(standardised), population)
     return _strategy(y_true, True, thresholds, level, asked)
@@ -201,6 +203,8 @@ def treat_none(
 
     >>> treat_none([0, 0, 1, 1], thresholds=[0, 0.5]).y.tolist()
     [0.0, 0.0]
+
+    Reference: Vickers and Elkin, Med Decis Making 26 (2006) 565-574. R: dcurves `dca`.
     """
     asked = Asked(check_prevalence(prevalence), bool(standardised), population)
     return _strategy(y_true, False, thresholds, level, asked)

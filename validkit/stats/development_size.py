@@ -52,6 +52,8 @@ def maximum_cox_snell(prevalence: float) -> float:
 
     >>> round(maximum_cox_snell(0.174), 4)
     0.6032
+
+    Reference: Riley et al., Stat Med 38 (2019) 1276-1296. R: pmsampsize.
     """
     phi = number_between(prevalence, 0, 1, "prevalence")
     return float(-math.expm1(2 * (special.xlogy(phi, phi) + special.xlog1py(1 - phi, -phi))))

@@ -100,6 +100,8 @@ def interventions_avoided_curve(
 
     >>> interventions_avoided_curve([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.8], thresholds=[0.2, 0.5]).y.tolist()
     [25.0, 25.0]
+
+    Reference: Vickers and Elkin, Med Decis Making 26 (2006) 565-574. R: dcurves `net_intervention_avoided`.
     """
     wanted, grid = Band(level, band, rng, replicates), grid_of(thresholds)
     harm, per = check_harm(harm), _check_per(per)

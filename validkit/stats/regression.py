@@ -208,6 +208,8 @@ def logistic_regression(
     >>> X, y = [[-1.2], [0.3], [0.1], [-0.7], [1.9], [0.4], [-0.2], [0.9]], [0, 0, 1, 0, 1, 0, 1, 1]
     >>> logistic_regression(X, y, names=["x"])
     logistic regression (n = 8, 4 events, penalty none): (intercept) -0.2792, x 1.789
+
+    Reference: Firth, Biometrika 80 (1993) 27-38. R: glm, logistf.
     """
     level = check_level(level)
     asked = check_choice("none" if penalty is None else penalty, PENALTIES, "penalty")
@@ -370,6 +372,8 @@ def likelihood_ratio_test(
     >>> X, y = [[-1.2], [0.3], [0.1], [-0.7], [1.9], [0.4], [-0.2], [0.9]], [0, 0, 1, 0, 1, 0, 1, 1]
     >>> likelihood_ratio_test(X, y, ["x"], names=["x"])
     statistic = 2.832, df = 1, p = 0.09242 (likelihood ratio; n = 8, 4 events)
+
+    R: anova(test = "LRT") of two glm fits; logistf `logistftest`.
     """
     asked = check_choice("none" if penalty is None else penalty, PENALTIES, "penalty")
     data = _Data.of(X, y, names)

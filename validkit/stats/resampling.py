@@ -130,6 +130,8 @@ def bootstrap_all(
     >>> found = bootstrap_all(["auc", "brier"], y, p, rng=1, replicates=200)
     >>> round(found["brier"].value, 4)
     0.18
+
+    Reference: Efron, JASA 82 (1987) 171-185.
     """
     level = check_level(level)
     check_choice(interval, tuple(INTERVALS), "interval")

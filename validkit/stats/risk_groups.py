@@ -61,6 +61,8 @@ def calibration_groups(
     ...     print(row["n"], row["events"], round(row["mean_risk"], 2), row["observed"])
     2 1 0.15 0.5
     2 1 0.85 0.5
+
+    Reference: Hosmer and Lemeshow, Commun Stat A 9 (1980) 1043-1069; Wilson, JASA 22 (1927) 209-212.
     """
     level = check_level(level)
     check_count(groups, "groups", minimum=1)

@@ -32,6 +32,8 @@ def calibration_intercept(
     >>> y, p = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     >>> calibration_intercept(y, p)
     0.3303 [-1.396, 2.057] (95% Wald; n = 8, 4 events)
+
+    Reference: Cox, Biometrika 45 (1958) 562-565. R: rms `val.prob` Intercept.
     """
     return calibration_line(y_true, y_prob, level=level)[0]
 
@@ -53,6 +55,8 @@ def ici(
     >>> y, p = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     >>> round(ici(y, p, method="isotonic").value, 4)
     0.15
+
+    Reference: Austin and Steyerberg, Stat Med 38 (2019) 4051-4065. R: pmcalibration `pmcalibration`.
     """
     return _error("ici", y_true, y_prob, method, level, rng, replicates)
 
@@ -74,6 +78,8 @@ def e50(
     >>> y, p = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     >>> round(e50(y, p, method="isotonic").value, 4)
     0.15
+
+    Reference: Austin and Steyerberg, Stat Med 38 (2019) 4051-4065. R: pmcalibration `pmcalibration`.
     """
     return _error("e50", y_true, y_prob, method, level, rng, replicates)
 
@@ -95,6 +101,8 @@ def e90(
     >>> y, p = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     >>> round(e90(y, p, method="isotonic").value, 4)
     0.23
+
+    Reference: Austin and Steyerberg, Stat Med 38 (2019) 4051-4065. R: pmcalibration `pmcalibration`.
     """
     return _error("e90", y_true, y_prob, method, level, rng, replicates)
 
@@ -116,6 +124,8 @@ def emax(
     >>> y, p = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     >>> round(emax(y, p, method="isotonic").value, 4)
     0.3
+
+    Reference: Austin and Steyerberg, Stat Med 38 (2019) 4051-4065. R: pmcalibration `pmcalibration`.
     """
     return _error("emax", y_true, y_prob, method, level, rng, replicates)
 
@@ -139,6 +149,8 @@ def eci(
     >>> y, p = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     >>> round(eci(y, p, method="isotonic").value, 4)
     3.0
+
+    Reference: Van Hoorde et al., J Biomed Inform 54 (2015) 283-293. R: pmcalibration `pmcalibration`.
     """
     return _error("eci", y_true, y_prob, method, level, rng, replicates)
 
@@ -166,6 +178,8 @@ def standardised_net_benefit(
     >>> y, p = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     >>> round(standardised_net_benefit(y, p, threshold=0.3).value, 4)
     0.7857
+
+    Reference: Kerr et al., J Clin Oncol 34 (2016) 2534-2540.
     """
     return net_benefit(
         y_true, y_prob, threshold=threshold, level=level, harm=harm, prevalence=prevalence, standardised=True

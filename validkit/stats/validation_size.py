@@ -36,6 +36,8 @@ def observed_expected_size(
 
     >>> observed_expected_size(prevalence=0.1)
     O:E: n = 3469
+
+    Reference: Riley et al., Stat Med 40 (2021) 4230-4251. R: pmvalsampsize.
     """
     phi = number_between(prevalence, 0, 1, "prevalence")
     wide, oe = number_between(width, 0, math.inf, "width"), number_between(ratio, 0, math.inf, "ratio")
@@ -60,6 +62,8 @@ def calibration_slope_size(
 
     >>> calibration_slope_size(LinearPredictor.normal(-5, 2.5))
     calibration slope: n = 4554
+
+    Reference: Riley et al., Stat Med 40 (2021) 4230-4251. R: pmvalsampsize.
     """
     lp = check_predictor(predictor)
     wide = number_between(width, 0, math.inf, "width")
@@ -76,6 +80,8 @@ def c_statistic_size(*, c_statistic: float, prevalence: float, width: float = 0.
 
     >>> c_statistic_size(c_statistic=0.8, prevalence=0.018)
     C statistic: n = 4252
+
+    Reference: Riley et al., Stat Med 40 (2021) 4230-4251; Newcombe, Stat Med 25 (2006) 559-573.
     """
     c = number_between(c_statistic, 0, 1, "c_statistic")
     phi = number_between(prevalence, 0, 1, "prevalence")
@@ -106,6 +112,8 @@ def net_benefit_size(
 
     >>> net_benefit_size(prevalence=0.018, sensitivity=0.8, specificity=0.8, threshold=0.08)
     standardised net benefit: n = 24388
+
+    Reference: Riley et al., Stat Med 40 (2021) 4230-4251; Marsh et al., Biom J 62 (2020) 1730-1745.
     """
     phi = number_between(prevalence, 0, 1, "prevalence")
     t = number_between(threshold, 0, 1, "threshold")
