@@ -85,7 +85,7 @@ def single_auc_design(auc: float, *, ratio: float = 1.0) -> AucDesign:
     >>> comparison_power(single_auc_design(0.75, ratio=72 / 41), n_events=41)
     power 0.9969 with 41 events and 72 non-events (two-sided, alpha = 0.05; Obuchowski, one AUC)
 
-    Reference: Obuchowski et al., AJR 183 (2004) 1357-1362. R: pROC `power.roc.test`.
+    Reference: Obuchowski et al., Clin Chem 50 (2004) 1118-1125. R: pROC `power.roc.test`.
     """
     theta = number_between(auc, 0, 1, "auc")
     kappa = number_between(ratio, 0, math.inf, "ratio")
