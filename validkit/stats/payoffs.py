@@ -85,6 +85,11 @@ class Payoffs:
     treated: FloatArray
     untreated: FloatArray
 
+    @property
+    def all(self) -> FloatArray:
+        """(4, k): of the treated, then of the untreated."""
+        return np.concatenate([self.treated, self.untreated])
+
     def shifted(self, by: float | FloatArray) -> Payoffs:
         """Every payoff less `by`."""
         if isinstance(by, float) and by == 0:
@@ -116,9 +121,11 @@ def net_benefit_payoffs(thresholds: FloatArray, population: str) -> Payoffs:
     """Of the treated: 1 a true positive, -t/(1 - t) a false positive. Of the untreated: 1 a true negative,
     -(1 - t)/t a false negative. Overall: both."""
     check_choice(population, POPULATIONS, "population")
-    nothing = np.zeros((2, thresholds.size))
-    treated = nothing if population == "untreated" else np.stack([-odds(thresholds), np.ones(thresholds.size)])
-    untreated = nothing if population == "treated" else np.stack([np.ones(thresholds.size), -inverse_odds(thresholds)])
+    treated, untreated = np.zeros((2, 2, thresholds.size))
+    if population != "untreated":
+        treated[0], treated[1] = -odds(thresholds), 1.0
+    if population != "treated":
+        untreated[0], untreated[1] = 1.0, -inverse_odds(thresholds)
     return Payoffs(treated, untreated)
 
 
@@ -208,9 +215,10 @@ def utility(
     estimated too (delta method). At a declared prevalence events and non-events are two independent samples.
     """
     n = float(totals.sum())
-    sparse = _sparse(payoffs, treated, totals)
+    counts = np.concatenate([treated, totals[:, None] - treated])
+    sparse = _sparse(payoffs, counts)
     payoffs = payoffs.shifted(harm)
-    sums = payoffs.treated * treated + payoffs.untreated * (totals[:, None] - treated)
+    sums = payoffs.treated * counts[:2] + payoffs.untreated * counts[2:]
     least = np.minimum(payoffs.treated, payoffs.untreated)
     most = np.maximum(payoffs.treated, payoffs.untreated)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -230,22 +238,20 @@ def utility(
             if asked.standardised:
                 by = 1 / asked.perfect(asked.prevalence)
                 value, floor, cap, influence = value * by, floor * by, cap * by, influence.scaled(by)
-    se = _standard_error(influence, treated, totals, divisor)
+    se = _standard_error(influence, counts, divisor)
     return Utility(value, se, floor, cap, sparse, influence, treated, totals, divisor)
 
 
-def _sparse(payoffs: Payoffs, treated: FloatArray, totals: FloatArray) -> NDArray[np.bool_]:
-    cells = ((payoffs.treated, treated), (payoffs.untreated, totals[:, None] - treated))
-    few = [((payoff != 0) & (count < FEWEST)).any(axis=0) for payoff, count in cells]
-    sparse: NDArray[np.bool_] = few[0] | few[1]
+def _sparse(payoffs: Payoffs, counts: FloatArray) -> NDArray[np.bool_]:
+    """counts : (4, k) treated and untreated patients, by outcome"""
+    sparse: NDArray[np.bool_] = ((payoffs.all != 0) & (counts < FEWEST)).any(axis=0)
     return sparse
 
 
-def _standard_error(influence: Payoffs, treated: FloatArray, totals: FloatArray, divisor: float) -> FloatArray:
+def _standard_error(influence: Payoffs, counts: FloatArray, divisor: float) -> FloatArray:
     if divisor == 0:
-        return np.full(treated.shape[1], NAN)
-    counts = np.concatenate([treated, totals[:, None] - treated])
-    each = np.concatenate([influence.treated, influence.untreated])
+        return np.full(counts.shape[1], NAN)
+    each = influence.all
     se = np.sqrt((counts * each**2).sum(axis=0) / divisor)
     return np.where(alike(counts, each), NAN, se)
 
