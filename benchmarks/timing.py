@@ -157,12 +157,16 @@ def _seconds(value: float | None) -> str:
     return f"{value * 1e9:.3g} ns"
 
 
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}x" if ratio >= 100 else f"{ratio:.3g}x"
+
+
 def markdown(record: dict[str, Any]) -> str:
     """The table of a written record as it stands in the README."""
     lines = ["| work | validkit | peer | its time | ratio |", "|---|---|---|---|---|"]
     for row in record["rows"]:
         if row["ratio"] is not None:
-            cells = (row["work"], _seconds(row["ours"]), row["peer"], _seconds(row["theirs"]), f"{row['ratio']:,.3g}x")
+            cells = (row["work"], _seconds(row["ours"]), row["peer"], _seconds(row["theirs"]), _times(row["ratio"]))
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -178,8 +182,8 @@ def show(rows: list[Row], console: Console) -> None:
             _seconds(row.ours),
             row.peer,
             _seconds(row.theirs) + (f" (from {row.scaled:.3g} of it)" if row.scaled != 1 else ""),
-            "" if ratio is None else f"{'[red]' if missed else ''}{ratio:,.3g}x{'[/red]' if missed else ''}",
-            "" if row.required is None else f"{row.required:,.3g}x",
+            "" if ratio is None else f"{'[red]' if missed else ''}{_times(ratio)}{'[/red]' if missed else ''}",
+            "" if row.required is None else _times(row.required),
             "" if row.agreement is None else f"{row.agreement:.1e}",
             row.note,
         )
