@@ -80,26 +80,6 @@ def test_auc_and_means(plain: Any, kind: str, tied: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", PLANS)
-def test_positives(plain: Any, kind: str) -> None:
-    y, p = patients()
-    reached = np.searchsorted(np.array([0.1, 0.3, 0.7]), p, side="right").astype(np.int32)
-    found = []
-    for module in (kernels, plain[0]):
-        tp, fp, size = np.zeros((7, 3), np.int64), np.zeros((7, 3), np.int64), np.zeros((7, 2), np.int64)
-        module.positives(y, reached, 5, 0, 7, *PLANS[kind], tp, fp, size)
-        found.append(np.column_stack([tp, fp, size]))
-    np.testing.assert_array_equal(found[0], found[1])
-    counts = np.zeros((7, PLANS[kind][0].size), np.int32)
-    kernels.counts(5, 0, 7, *PLANS[kind][:2], counts)
-    unit_of = PLANS[kind][2]
-    times = counts[:, unit_of] if unit_of.size else counts
-    for j, t in enumerate((0.1, 0.3, 0.7)):
-        np.testing.assert_array_equal(found[0][:, j], times @ ((p >= t) & (y == 1)))
-        np.testing.assert_array_equal(found[0][:, 3 + j], times @ ((p >= t) & (y == 0)))
-    np.testing.assert_array_equal(found[0][:, 6:], np.column_stack([times @ y, times.sum(axis=1)]))
-
-
-@pytest.mark.parametrize("kind", PLANS)
 @pytest.mark.parametrize("wanted", [(True, True), (True, False), (False, True)])
 @pytest.mark.parametrize("wrong", [False, True])
 def test_recalibration(plain: Any, kind: str, wanted: tuple[bool, bool], wrong: bool) -> None:

@@ -178,45 +178,6 @@ def auc_and_means(
 
 
 @compiled
-def positives(
-    y: Any,
-    reached: Any,
-    seed: Any,
-    start: int,
-    stop: int,
-    members: Any,
-    offsets: Any,
-    unit_of: Any,
-    tp: Any,
-    fp: Any,
-    size: Any,
-) -> None:
-    """True and false positives at each threshold in each replicate, and how many patients it holds.
-
-    y : (n,) int8; reached : (n,) int32, the number of thresholds that a patient's risk reaches
-    tp, fp : (replicates, thresholds) int64; size : (replicates, 2) int64, events and patients
-    """
-    n, thresholds = y.size, tp.shape[1]
-    count = np.zeros(members.size, np.int32)
-    table = np.zeros((thresholds + 1, 2), np.int64)
-    clustered = unit_of.size > 0
-    for b in range(start, stop):
-        draw(seed, b, members, offsets, count)
-        table[:] = 0
-        for i in range(n):
-            w = np.int64(count[unit_of[i]]) if clustered else np.int64(count[i])
-            table[reached[i], y[i]] += w
-        others, events = 0, 0
-        for t in range(thresholds, 0, -1):
-            others += table[t, 0]
-            events += table[t, 1]
-            tp[b, t - 1] = events
-            fp[b, t - 1] = others
-        size[b, 0] = events + table[0, 1]
-        size[b, 1] = size[b, 0] + others + table[0, 0]
-
-
-@compiled
 def newton_line(x: Any, y: Any, w: Any, k: int, start_a: float, start_b: float, free_slope: bool) -> Any:
     """Logistic recalibration of k weighted patients by Newton's method from a start: (intercept, slope, converged).
 
