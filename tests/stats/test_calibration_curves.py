@@ -308,3 +308,10 @@ def test_a_band_may_lose_one_replicate_in_twenty() -> None:
     assert np.isnan(low).all()
     assert np.isnan(high).all()
     assert note == "94 of 100 replicates gave a curve: too few for a band"
+
+
+def test_loess_says_which_of_its_two_reasons_it_has() -> None:
+    y, four = np.tile([0, 1, 0, 1, 1, 0, 1, 1], 10), np.tile([0.2, 0.4, 0.6, 0.8], 20)
+    assert calibration_curve(y, four).note.startswith("loess has no answer here")
+    three = np.where(four == 0.8, 0.6, four)
+    assert calibration_curve(y, three).note == "loess of degree 2 needs at least 4 distinct predictions"
