@@ -10,6 +10,7 @@ from scipy import stats as scipy_stats
 
 from validkit.errors import InputError
 from validkit.stats import kernels
+from validkit.stats.checks import check_clusters
 from validkit.stats.draws import (
     available_threads,
     bca_limits,
@@ -253,3 +254,20 @@ def test_weighted_sum_ignores_whom_nobody_drew() -> None:
     values = np.array([1.0, np.inf, 2.0, 0.5, 4.0, 8.0])
     assert kernels.weighted_sum(values, np.array([1, 0, 2, 1, 3, 1], np.int32)) == 1 + 4 + 0.5 + 12 + 8
     assert kernels.weighted_sum(values, np.array([1, 1, 0, 0, 0, 0], np.int32)) == np.inf
+
+
+def test_cluster_labels_of_several_kinds_and_what_is_no_label() -> None:
+    mixed = check_clusters(["1", 1, 2, "1", (3, 4)], 5)
+    assert mixed[0] == mixed[3]
+    assert len(set(mixed.tolist())) == 4
+    np.testing.assert_array_equal(check_clusters(["b", "a", "b"], 3), [1, 0, 1])
+    with pytest.raises(InputError, match=r"`clusters` is missing for 1 of 2 patients \(row 1\)"):
+        check_clusters(["a", None], 2)
+    unhashable = np.empty(2, dtype=object)
+    unhashable[0], unhashable[1] = {"a": 1}, {"b": 2}
+    with pytest.raises(InputError, match="labels that can be told apart"):
+        check_clusters(unhashable, 2)
+    with pytest.raises(InputError, match="labels that can be told apart"):
+        check_clusters([[1], [1, 2], [3]], 3)
+    with pytest.raises(InputError, match="`clusters` must hold one label for each of 2 patients"):
+        check_clusters([np.zeros((2, 2)), np.zeros((2, 3))], 2)

@@ -410,3 +410,21 @@ def test_instability_curves_are_those_of_each_resample() -> None:
     assert len(instability_curves(y, table, decision_curve, most=2)) == 2
     with pytest.raises(InputError, match="no complete resample"):
         instability_curves(y, table[1:2], roc_curve)
+
+
+def test_estimators_without_a_clone_of_their_own_are_copied_by_their_parameters() -> None:
+    class Old:
+        def __init__(self, parts=(), depth=1):  # type: ignore[no-untyped-def]
+            self.parts, self.depth = parts, depth
+
+        def get_params(self, deep=True):  # type: ignore[no-untyped-def]
+            return {"parts": self.parts, "depth": self.depth}
+
+    inner = Old(depth=7)
+    inner.learned_ = 1
+    copy = fresh(Old(parts=[("a", inner), ("b", 3)]))
+    assert copy.parts[0][0] == "a"
+    assert copy.parts[0][1] is not inner
+    assert copy.parts[0][1].depth == 7
+    assert not hasattr(copy.parts[0][1], "learned_")
+    assert copy.parts[1] == ("b", 3)
