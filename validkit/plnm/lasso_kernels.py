@@ -19,12 +19,14 @@ Nonlinear Equations, SIAM (1995), chapter 7 (Broyden's method from its steps).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-compiled: Any = njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy")
+from validkit.stats.kernels import compiled as compiled_with
+
+compiled: Any = partial(compiled_with, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy")
 
 
 INTERCEPT, TOTAL, DEBT = 0, 1, 2

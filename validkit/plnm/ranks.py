@@ -5,12 +5,14 @@ Arrays hold one feature a row: (p, n). Values are finite.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-compiled: Any = njit(cache=True, nogil=True, error_model="numpy")
+from validkit.stats.kernels import compiled as compiled_with
+
+compiled: Any = partial(compiled_with, error_model="numpy")
 
 
 @compiled

@@ -13,7 +13,16 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from validkit.errors import InputError
-from validkit.stats.checks import FloatArray, IntArray, as_float, check_binary_risk, check_choice, check_level, patients
+from validkit.stats.checks import (
+    FloatArray,
+    IntArray,
+    absent_class,
+    as_float,
+    check_binary_risk,
+    check_choice,
+    check_level,
+    patients,
+)
 from validkit.stats.comparison import delong_comparison, wald_comparison
 from validkit.stats.discrimination import placement_covariance, placements
 from validkit.stats.multiplicity import adjust_p_values
@@ -98,7 +107,7 @@ def chi_square(value: FloatArray, cov: FloatArray) -> tuple[float, int, str]:
 def _joint(value: FloatArray, cov: FloatArray, method: str, y: IntArray) -> TestResult:
     n, m = y.size, int(y.sum())
     if m in (0, n):
-        note = f"undefined: no {'event' if m == 0 else 'non-event'}"
+        note = absent_class(m, n)
         return TestResult(NAN, NAN, None, method, n, m, note)
     if np.isnan(cov).any():
         return TestResult(NAN, NAN, None, method, n, m, "a single event or non-event: no variance, no test")

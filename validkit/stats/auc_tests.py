@@ -11,6 +11,7 @@ from validkit.errors import InputError
 from validkit.stats.checks import FloatArray, IntArray, check_binary_risk, check_choice, check_level, patients
 from validkit.stats.comparison import ALTERNATIVES
 from validkit.stats.discrimination import placement_covariance, placements
+from validkit.stats.intervals import t_of
 from validkit.stats.results import NAN, Comparison, Estimate, TestResult
 
 __all__ = ["compare_auc_unpaired"]
@@ -73,7 +74,7 @@ def compare_auc_unpaired(
         return Comparison(difference, TestResult(NAN, NAN, None, f"{method}, {alternative}", n, m, note), a, b)
     se = math.sqrt(variance)
     df = variance**2 / (v_a**2 / (first.size - 1) + v_b**2 / (second.size - 1))
-    half = float(special.stdtrit(df, 0.5 + level / 2)) * se
+    half = t_of(level, df) * se
     low, high = value - half, value + half
     notes = ["one AUC is 0 or 1: its variance of zero is too small"] if v_a * v_b == 0 else []
     notes += ["interval cut at its bound"] if low < -1 or high > 1 else []

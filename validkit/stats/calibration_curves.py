@@ -18,7 +18,7 @@ from validkit.stats.checks import (
     check_level,
     patients,
 )
-from validkit.stats.draws import draw_plan
+from validkit.stats.draws import LARGEST_LOSS, draw_plan
 from validkit.stats.results import NAN, Curve
 from validkit.stats.risk_groups import calibration_groups
 from validkit.stats.smoothing import EXACT_UP_TO, METHODS, smooth
@@ -27,7 +27,6 @@ from validkit.stats.splines import check_knots
 __all__ = ["calibration_curve", "calibration_errors", "calibration_groups", "expected_calibration_error"]
 
 _NAMES = ("predicted risk", "observed share of events")
-_LARGEST_LOSS = 0.05
 
 
 @patients("y_true", "y_prob")
@@ -119,7 +118,7 @@ def _limits(curves: FloatArray, level: float) -> tuple[FloatArray, FloatArray, s
     """Pointwise percentile band of (B, points) curves, and how many replicates had one."""
     kept = curves[np.isfinite(curves).all(axis=1)]
     note = f"{len(kept)} of {len(curves)} replicates"
-    if len(kept) < (1 - _LARGEST_LOSS) * len(curves):
+    if len(kept) < (1 - LARGEST_LOSS) * len(curves):
         none = np.full(curves.shape[1], NAN)
         return none, none, f"{note} gave a curve: too few for a band"
     low, high = np.quantile(kept, [0.5 - level / 2, 0.5 + level / 2], axis=0)

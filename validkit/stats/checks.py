@@ -224,6 +224,11 @@ def exact_decimal(value: float | str | Decimal, name: str) -> Decimal:
     return decimal
 
 
+def absent_class(n_events: int, n: int) -> str:
+    """The note of a statistic that needs both outcomes where one is absent; empty where both are there."""
+    return {0: "undefined: no event", n: "undefined: no non-event"}.get(n_events, "")
+
+
 # --- incomplete patients and frequency weights ------------------------------------------------
 
 
@@ -311,13 +316,13 @@ def _missing_patients(array: Any) -> NDArray[np.bool_]:
     if array.dtype.kind == "f":
         missing = np.isnan(array)
     elif array.dtype.kind == "O":
-        missing = np.array([_is_missing(v) for v in array.ravel()], dtype=bool).reshape(array.shape)
+        missing = np.array([is_missing(v) for v in array.ravel()], dtype=bool).reshape(array.shape)
     else:
         missing = np.zeros(array.shape, dtype=bool)
     return np.asarray(missing.reshape(-1, array.shape[-1]).any(axis=0), dtype=bool)
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
     """None, NaN, NaT and pandas' NA: what is missing does not equal itself."""
     unequal = value != value
     return value is None or not (unequal is False or unequal is np.False_)
@@ -351,7 +356,7 @@ def check_clusters(clusters: Any, n: int) -> IntArray:
     if array.shape != (n,):
         raise InputError(f"`clusters` must hold one label for each of {n} patients; its shape is {array.shape}")
     labels = array.tolist()
-    missing = np.array([_is_missing(label) for label in labels], dtype=bool)
+    missing = np.array([is_missing(label) for label in labels], dtype=bool)
     if missing.any():
         raise InputError(f"`clusters` is missing for {int(missing.sum())} of {n} patients ({_rows(missing)})")
     try:

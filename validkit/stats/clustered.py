@@ -13,6 +13,7 @@ from validkit.errors import InputError
 from validkit.stats.checks import (
     FloatArray,
     IntArray,
+    absent_class,
     as_float,
     as_models,
     check_binary_risk,
@@ -20,12 +21,12 @@ from validkit.stats.checks import (
     check_level,
     check_outcome,
     check_score,
+    is_missing,
     patients,
 )
 from validkit.stats.discrimination import logit_interval, newcombe_interval, placements
 from validkit.stats.intervals import z_of
 from validkit.stats.results import NAN, Estimate
-from validkit.stats.roc import absent_class
 
 __all__ = ["clustered_auc", "clustered_covariance"]
 
@@ -39,14 +40,10 @@ def cluster_codes(clusters: Any) -> FloatArray:
     numbers: dict[Any, int] = {}
     labels = clusters.tolist() if isinstance(clusters, np.ndarray) else list(clusters)
     try:
-        return np.array([NAN if _absent(label) else numbers.setdefault(label, len(numbers)) for label in labels], float)
+        codes = [NAN if is_missing(label) else numbers.setdefault(label, len(numbers)) for label in labels]
     except TypeError as error:
         raise InputError(f"`clusters` must hold labels that can be compared and hashed ({error})") from error
-
-
-def _absent(label: Any) -> bool:
-    unequal = label != label
-    return label is None or not (unequal is False or unequal is np.False_)
+    return np.array(codes, dtype=np.float64)
 
 
 def _check_clusters(codes: ArrayLike, n: int) -> IntArray:

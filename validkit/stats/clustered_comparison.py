@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from validkit.stats.checks import check_choice, check_level, patients
+from validkit.stats.checks import absent_class, check_choice, check_level, patients
 from validkit.stats.clustered import cluster_codes, clustered_covariance
 from validkit.stats.comparison import ALTERNATIVES, no_difference, two_models, wald_comparison
 from validkit.stats.discrimination import placements
@@ -93,7 +93,7 @@ def _compare(
     variance = float(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1])
     reason = ""
     if m in (0, n):
-        reason = f"undefined: no {'event' if m == 0 else 'non-event'}"
+        reason = absent_class(m, n)
     elif math.isnan(variance):
         reason = "fewer than two clusters hold an event, or a non-event: no variance, no test"
     elif np.array_equal(placements(y, p), placements(y, q)):

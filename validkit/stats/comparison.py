@@ -9,7 +9,15 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from validkit.errors import InputError
-from validkit.stats.checks import FloatArray, IntArray, check_binary_risk, check_choice, check_level, patients
+from validkit.stats.checks import (
+    FloatArray,
+    IntArray,
+    absent_class,
+    check_binary_risk,
+    check_choice,
+    check_level,
+    patients,
+)
 from validkit.stats.discrimination import auc, placement_covariance, placements
 from validkit.stats.intervals import two_sided_p, z_of
 from validkit.stats.multiplicity import adjust_p_values
@@ -90,7 +98,7 @@ def delong_comparison(
     value, variance = float(area[0]), float(cov[0, 0])
     note = ""
     if m in (0, n):
-        note = f"undefined: no {'event' if m == 0 else 'non-event'}"
+        note = absent_class(m, n)
     elif math.isnan(variance):
         note = "a single event or non-event: no variance, no test"
     elif not gap.any():

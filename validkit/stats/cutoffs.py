@@ -14,6 +14,7 @@ from validkit.errors import InputError
 from validkit.stats.checks import (
     FloatArray,
     IntArray,
+    absent_class,
     check_binary_risk,
     check_choice,
     check_level,
@@ -23,7 +24,7 @@ from validkit.stats.checks import (
 )
 from validkit.stats.intervals import proportion_interval
 from validkit.stats.results import NAN, Estimate, Record
-from validkit.stats.roc import absent_class, curve_counts, threshold_counts
+from validkit.stats.roc import curve_counts, threshold_counts
 
 __all__ = ["Cutoff", "optimal_cutoff", "youden_threshold"]
 

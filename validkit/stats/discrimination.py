@@ -11,12 +11,13 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize
+from scipy import optimize, special
 
 from validkit.errors import InputError
 from validkit.stats.checks import (
     FloatArray,
     IntArray,
+    absent_class,
     as_models,
     check_binary_risk,
     check_choice,
@@ -28,7 +29,7 @@ from validkit.stats.checks import (
 from validkit.stats.cutoffs import midpoint, youden_threshold
 from validkit.stats.intervals import z_of
 from validkit.stats.results import NAN, Estimate
-from validkit.stats.roc import absent_class, need_rng, roc_curve, threshold_counts
+from validkit.stats.roc import need_rng, roc_curve, threshold_counts
 
 __all__ = ["auc", "delong_covariance", "midpoint", "roc_curve", "threshold_counts", "youden_threshold"]
 
@@ -137,11 +138,7 @@ def newcombe_interval(area: float, n_events: int, n_others: int, level: float) -
 def logit_interval(area: float, se: float, level: float) -> tuple[float, float]:
     """Wald interval on the logit scale for an area strictly inside (0, 1)."""
     logit, half = math.log(area / (1 - area)), z_of(level) * se / (area * (1 - area))
-    return _expit(logit - half), _expit(logit + half)
-
-
-def _expit(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+    return float(special.expit(logit - half)), float(special.expit(logit + half))
 
 
 @patients("y_true", "y_prob")

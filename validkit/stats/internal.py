@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from validkit.errors import InputError
 from validkit.stats.checks import FloatArray, IntArray, as_float, check_level, check_outcome
-from validkit.stats.draws import Progress, draw_plan, value_of
+from validkit.stats.draws import LARGEST_LOSS, Progress, draw_plan, value_of
 from validkit.stats.estimators import (
     DEFAULT,
     LogisticModel,
@@ -249,7 +249,8 @@ def _assembled(
         name: _corrected(name, function, y, original, values[:, :, j], size - lost, level)
         for j, (name, function) in enumerate(functions.items())
     }
-    note = "" if lost <= 0.05 * size else f"{lost} of {size} resamples failed: the correction rests on the others"
+    many = lost > LARGEST_LOSS * size
+    note = f"{lost} of {size} resamples failed: the correction rests on the others" if many else ""
     return InternalValidation(
         found, y.size, int(y.sum()), size, size - lost, dict(failures), original, predictions, note
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from validkit.errors import InputError
-from validkit.stats.checks import FloatArray, _is_missing, check_choice, check_level, patients
+from validkit.stats.checks import FloatArray, check_choice, check_level, is_missing, patients
 from validkit.stats.intervals import two_sided_p, z_of
 from validkit.stats.results import NAN, Estimate, TestResult
 
@@ -34,7 +34,7 @@ def labels(values: Any, name: str, ndim: int = 1) -> NDArray[Any]:
         raise InputError(f"`{name}` must have {ndim} dimension{'s' if ndim > 1 else ''}; its shape is {array.shape}")
     if array.size == 0:
         raise InputError(f"`{name}` is empty; agreement needs at least one subject")
-    absent = np.array([_is_missing(v) for v in array.ravel().tolist()]).reshape(array.shape)
+    absent = np.array([is_missing(v) for v in array.ravel().tolist()]).reshape(array.shape)
     if absent.any():
         rows = np.unique(np.nonzero(absent)[-1])
         raise InputError(

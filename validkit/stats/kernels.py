@@ -23,12 +23,15 @@ HALF = U(32)
 GOLDEN = U(0x9E3779B97F4A7C15)
 
 
-def compiled(function: F) -> F:
-    """Compiled on first call, cached on disk where a folder can be written, free of the interpreter lock."""
+def compiled(function: F, **options: Any) -> F:
+    """Compiled on first call, cached on disk where a folder can be written, free of the interpreter lock.
+
+    options : further ones of numba.njit
+    """
     try:
-        return cast(F, numba.njit(cache=True, nogil=True)(function))
+        return cast(F, numba.njit(cache=True, nogil=True, **options)(function))
     except RuntimeError:  # no folder for the cache: compile in every process
-        return cast(F, numba.njit(nogil=True)(function))
+        return cast(F, numba.njit(nogil=True, **options)(function))
 
 
 @compiled

@@ -42,9 +42,15 @@ def one_outcome(y: IntArray) -> str:
     return f"undefined: no {'event' if events == 0 else 'non-event'}"
 
 
-def _log_losses(y: IntArray, p: FloatArray) -> tuple[FloatArray, str]:
-    """Each patient's -log of the probability given to what happened, and how many certain risks were wrong."""
+def log_losses(y: IntArray | FloatArray, p: FloatArray) -> FloatArray:
+    """Each patient's -log of the probability given to what happened; infinite where a certain risk was wrong."""
     losses: FloatArray = -(special.xlogy(y, p) + special.xlog1py(1 - y, -p)) + 0.0  # + 0.0 turns -0.0 into 0.0
+    return losses
+
+
+def _log_losses(y: IntArray, p: FloatArray) -> tuple[FloatArray, str]:
+    """The log losses, and how many certain risks were wrong."""
+    losses = log_losses(y, p)
     wrong = int(np.isinf(losses).sum())
     who = "1 patient contradicts" if wrong == 1 else f"{wrong} patients contradict"
     return losses, f"{who} a predicted risk of exactly 0 or 1" if wrong else ""

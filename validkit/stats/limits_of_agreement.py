@@ -12,7 +12,7 @@ from scipy import special
 
 from validkit.errors import InputError
 from validkit.stats.checks import FloatArray, as_float, check_choice, check_level, check_score, patients
-from validkit.stats.intervals import z_of
+from validkit.stats.intervals import t_of, z_of
 from validkit.stats.results import NAN, Estimate, Record, TestResult
 
 __all__ = ["BlandAltman", "bland_altman", "bland_altman_repeated"]
@@ -214,7 +214,7 @@ def _subjects(subjects: Any, size: int) -> Any:
 
 
 def _t(level: float, df: float) -> float:
-    return float(special.stdtrit(df, 0.5 + level / 2)) if df > 0 else NAN
+    return t_of(level, df) if df > 0 else NAN
 
 
 def _no_spread(n: int, d: FloatArray) -> str:

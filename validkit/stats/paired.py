@@ -11,10 +11,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
-from validkit.stats.checks import FloatArray, IntArray, check_choice, check_level, check_threshold, patients
+from validkit.stats.checks import (
+    FloatArray,
+    IntArray,
+    absent_class,
+    check_choice,
+    check_level,
+    check_threshold,
+    patients,
+)
 from validkit.stats.comparison import ALTERNATIVES, no_difference, two_models, wald_comparison
+from validkit.stats.likelihood_scores import log_losses
 from validkit.stats.results import NAN, Comparison
 
 __all__ = ["compare_brier", "compare_log_loss", "compare_net_benefit", "compare_scaled_brier"]
@@ -122,7 +130,7 @@ def compare_scaled_brier(
     n, m = y.size, int(y.sum())
     method = "paired losses, normal, delta method"
     if m in (0, n):
-        note = f"undefined: no {'event' if m == 0 else 'non-event'}"
+        note = absent_class(m, n)
         options: dict[str, Any] = {"level": level, "alternative": alternative, "n": n, "n_events": m}
         return wald_comparison(NAN, NAN, method=method, note=note, names=(a, b), **options)
     gap, prevalence = (p - q) * (p + q - 2 * y), m / n
@@ -172,7 +180,7 @@ def compare_log_loss(
     y, p, q = two_models(y_true, prob_a, prob_b)
     n, m = y.size, int(y.sum())
     method = "paired losses, normal"
-    loss_a, loss_b = (-(special.xlogy(y, r) + special.xlog1py(1 - y, -r)) for r in (p, q))
+    loss_a, loss_b = (log_losses(y, r) for r in (p, q))
     wrong = [name for name, loss in ((a, loss_a), (b, loss_b)) if np.isinf(loss).any()]
     if wrong:
         value = NAN if len(wrong) == 2 else math.inf if np.isinf(loss_a).any() else -math.inf

@@ -83,7 +83,8 @@ def _replicates(statistic: Statistic, y: IntArray, p: FloatArray, q: FloatArray,
     if isinstance(part, Means) and not part.needs_auc:
         return means_replicates([part], y, p, plan)[0] - means_replicates([part], y, q, plan)[0]
     if isinstance(part, Line):
-        return (line_replicates(y, p, plan) - line_replicates(y, q, plan))[:, part.column]
+        first, second = (line_replicates(y, risk, plan, columns={part.column}) for risk in (p, q))
+        return (first - second)[:, part.column]
     return plan.replicates(model_difference(statistic, "risk"), y, p, q)[:, 0]
 
 

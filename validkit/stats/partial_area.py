@@ -6,9 +6,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from validkit.errors import InputError
-from validkit.stats.checks import FloatArray, IntArray, as_float, check_binary_risk, check_choice, check_level, patients
+from validkit.stats.checks import (
+    FloatArray,
+    IntArray,
+    absent_class,
+    as_float,
+    check_binary_risk,
+    check_choice,
+    check_level,
+    patients,
+)
 from validkit.stats.results import NAN, Estimate
-from validkit.stats.roc import absent_class, curve_counts, replicate_counts
+from validkit.stats.roc import curve_counts, replicate_counts
 
 __all__ = ["partial_auc"]
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from validkit.stats.checks import FloatArray, IntArray, check_choice, check_count, patients
 from validkit.stats.comparison import ALTERNATIVES, two_models
 from validkit.stats.discrimination import auc
-from validkit.stats.draws import check_rng
+from validkit.stats.draws import LARGEST_LOSS, check_rng
 from validkit.stats.paired_bootstrap import BLOCK, Ranked, Statistic, model_difference
 from validkit.stats.results import NAN, TestResult
 
@@ -80,7 +80,7 @@ def permutation_test(
     values = np.concatenate(list(_permuted(statistic, y, p, q, permutations, exchange, generator, scale)))
     kept = values[np.isfinite(values)]
     note = "" if kept.size == values.size else f"undefined in {values.size - kept.size} of {values.size} permutations"
-    if kept.size < 0.95 * values.size:
+    if kept.size < (1 - LARGEST_LOSS) * values.size:
         return TestResult(observed, NAN, None, method, n, m, f"{note}: too many for a test")
     side = {"less": -kept, "greater": kept}.get(alternative, np.abs(kept))
     bound = {"less": -observed, "greater": observed}.get(alternative, abs(observed))

@@ -17,7 +17,7 @@ from scipy import special
 from validkit.errors import InputError
 from validkit.stats.checks import FloatArray, as_float, check_choice, check_level
 from validkit.stats.heterogeneity import between_variance, generalised_q, q_profile, typical_variance
-from validkit.stats.intervals import z_of
+from validkit.stats.intervals import t_of, z_of
 from validkit.stats.results import NAN, Estimate, Record, TestResult
 from validkit.stats.sites import complete_sites, same_sites, site_names
 
@@ -179,14 +179,6 @@ def back_transformed(pooled: Estimate, scale: str) -> Estimate:
     return replace(
         pooled, value=value, low=low, high=high, se=pooled.se * slope, method=f"{pooled.method}, on the {scale} scale"
     )
-
-
-def t_of(level: float, df: float) -> float:
-    """Two-sided quantile of Student's t, by the beta distribution: `scipy.special.stdtrit` errs by 2e-11 at one df."""
-    if math.isinf(df):
-        return z_of(level)
-    x = float(special.betaincinv(df / 2, 0.5, 1 - level))
-    return math.sqrt(df * (1 - x) / x)
 
 
 def _mean(y: FloatArray, w: FloatArray, method: str, adjustment: str, level: float) -> Estimate:

@@ -12,10 +12,19 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from validkit.stats.checks import FloatArray, IntArray, check_binary_risk, check_choice, check_level, patients
-from validkit.stats.intervals import wilson, z_of
+from validkit.stats.checks import (
+    FloatArray,
+    IntArray,
+    absent_class,
+    check_binary_risk,
+    check_choice,
+    check_level,
+    patients,
+)
+from validkit.stats.discrimination import logit_interval
+from validkit.stats.intervals import wilson
 from validkit.stats.results import NAN, Curve, Estimate
-from validkit.stats.roc import absent_class, curve_counts, need_rng, replicate_counts
+from validkit.stats.roc import curve_counts, need_rng, replicate_counts
 
 __all__ = ["auprc", "average_precision", "precision_recall_curve"]
 
@@ -171,9 +180,8 @@ def _logit_interval(value: float, m: int, level: float) -> tuple[float, float, f
     if value == 1:
         lowest, highest = wilson(m, m, level)
         return float(lowest), float(highest), NAN, "Wilson, in place of logit (Boyd) at 1"
-    logit, half = math.log(value / (1 - value)), z_of(level) / math.sqrt(m * value * (1 - value))
-    low, high = (1 / (1 + math.exp(-(logit + sign * half))) for sign in (-1, 1))
-    return low, high, math.sqrt(value * (1 - value) / m), "logit (Boyd)"
+    se = math.sqrt(value * (1 - value) / m)
+    return *logit_interval(value, se, level), se, "logit (Boyd)"
 
 
 def _area_or_nan(area: Areas, tp: IntArray, fp: IntArray) -> float:

@@ -20,6 +20,7 @@ from validkit.stats.checks import FloatArray, IntArray, check_threshold
 from validkit.stats.classification import accuracy, npv, ppv, sensitivity, specificity
 from validkit.stats.discrimination import auc, placements
 from validkit.stats.draws import Draws, Progress, jackknife
+from validkit.stats.likelihood_scores import log_losses
 from validkit.stats.overall import brier, discrimination_slope, log_loss, scaled_brier
 from validkit.stats.recalibration import informative
 from validkit.stats.results import NAN
@@ -52,10 +53,6 @@ def _ratio(top: Any, bottom: Any) -> Any:
         return np.where(bottom > 0, top / bottom, NAN)
 
 
-def _losses(y: FloatArray, p: FloatArray) -> Sequence[FloatArray]:
-    return (-(special.xlogy(y, p) + special.xlog1py(1 - y, -p)),)
-
-
 def _oe(_: Any, share: Any, m: FloatArray) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):
         return share / m[..., 0]
@@ -68,7 +65,7 @@ _PLAIN: dict[Callable[..., Any], Means | Line] = {
         lambda a, s, m: 1 - _ratio(m[..., 0], s * (1 - s)),
         lambda y, p: ((p - y) ** 2,),
     ),
-    log_loss: Means(lambda a, s, m: m[..., 0], _losses),
+    log_loss: Means(lambda a, s, m: m[..., 0], lambda y, p: (log_losses(y, p),)),
     observed_expected: Means(_oe, lambda y, p: (p,)),
     discrimination_slope: Means(
         lambda a, s, m: _ratio(m[..., 0], s) - _ratio(m[..., 1], 1 - s), lambda y, p: (p * y, p * (1 - y))

@@ -21,6 +21,7 @@ from validkit.errors import InputError
 from validkit.stats.checks import (
     FloatArray,
     IntArray,
+    absent_class,
     as_float,
     check_level,
     check_threshold,
@@ -90,7 +91,7 @@ def _three(
     def one(value: float, variance: float, size: int, events: int, most: float) -> Estimate:
         se = math.sqrt(variance)
         if math.isnan(value):
-            cause = f"undefined: no {'event' if m == 0 else 'non-event'}"
+            cause = absent_class(m, n)
         elif math.isnan(se):
             cause = "a single event or non-event: no interval"
         else:

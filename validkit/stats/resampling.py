@@ -23,6 +23,7 @@ from validkit.stats.checks import (
     check_level,
     patients,
 )
+from validkit.stats.discrimination import auc
 from validkit.stats.draws import (
     Draws,
     Progress,
@@ -35,6 +36,7 @@ from validkit.stats.draws import (
 )
 from validkit.stats.draws import jackknife as leave_out_each
 from validkit.stats.intervals import z_of
+from validkit.stats.metrics import METRICS
 from validkit.stats.quick import (
     Line,
     Means,
@@ -209,9 +211,6 @@ def jackknife(
 
 def _function(statistic: Statistic | str, scale: str) -> Statistic:
     """The callable; a rank statistic of this package is told that it may see scores."""
-    from validkit.stats.discrimination import auc
-    from validkit.stats.metrics import METRICS
-
     if isinstance(statistic, str):
         plain = tuple(name for name, metric in METRICS.items() if not metric.needs_threshold)
         statistic = METRICS[check_choice(statistic, plain, "statistic")].function
@@ -221,14 +220,10 @@ def _function(statistic: Statistic | str, scale: str) -> Statistic:
 
 
 def _auc_of_scores(y: Any, score: Any) -> Estimate:
-    from validkit.stats.discrimination import auc
-
     return auc(y, score, scale="score")
 
 
 def _quick(function: Statistic) -> Means | Line | None:
-    from validkit.stats.discrimination import auc
-
     return quick(auc if function is _auc_of_scores else function)
 
 

@@ -13,6 +13,7 @@ from validkit.errors import InputError
 from validkit.stats.checks import (
     FloatArray,
     IntArray,
+    absent_class,
     as_float,
     check_binary_risk,
     check_choice,
@@ -88,11 +89,6 @@ def need_rng(rng: np.random.Generator | int | None, what: str) -> np.random.Gene
     if rng is None:
         raise InputError(f"`rng` must be a numpy Generator or a seed for {what}; chance is passed in, never assumed")
     return rng
-
-
-def absent_class(n_events: int, n: int) -> str:
-    """The note of a statistic that needs both outcomes where one is absent; empty where both are there."""
-    return {0: "undefined: no event", n: "undefined: no non-event"}.get(n_events, "")
 
 
 @patients("y_true", "y_prob")

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from validkit.stats.checks import FloatArray, IntArray
+from validkit.stats.intervals import t_of
 from validkit.stats.isotonic import isotonic
 from validkit.stats.results import NAN
 from validkit.stats.splines import logistic_curve, spline_curve
@@ -79,7 +79,7 @@ def loess(y: IntArray, p: FloatArray, at: FloatArray | None, *, level: float | N
         return f"loess has no answer here: {_reason(error)}"
     if not np.isfinite(fit).all():
         return "loess has no answer here: too few distinct predictions in some neighbourhood"
-    half = np.full(fit.size, NAN) if level is None else special.stdtrit(df, 0.5 + level / 2) * se
+    half = np.full(fit.size, NAN) if level is None else t_of(level, df) * se
     return fit, fit - half, fit + half
 
 

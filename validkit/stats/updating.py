@@ -18,7 +18,7 @@ from scipy import special
 
 from validkit.errors import InputError
 from validkit.stats.calibration import calibration_in_the_large, calibration_line
-from validkit.stats.checks import FloatArray, check_binary_risk, check_level, check_risk, patients
+from validkit.stats.checks import FloatArray, absent_class, check_binary_risk, check_level, check_risk, patients
 from validkit.stats.intervals import z_of
 from validkit.stats.isotonic import pool_adjacent_violators
 from validkit.stats.likelihood import maximise
@@ -226,7 +226,7 @@ def recalibrate_isotonic(
     y, p = check_binary_risk(y_true, y_prob)
     n, m = y.size, int(y.sum())
     if m in (0, n):
-        return IsotonicUpdate(np.empty(0), np.empty(0), n, m, f"undefined: no {'event' if m == 0 else 'non-event'}")
+        return IsotonicUpdate(np.empty(0), np.empty(0), n, m, absent_class(m, n))
     x, fitted = pool_adjacent_violators(y, p)
     given = np.interp(p, x, fitted)
     certain = int(((given == 0) | (given == 1)).sum())
