@@ -47,6 +47,8 @@ HOSTILE: dict[str, Callable[[], Any]] = {
 }
 ATTACKED = (
     *("y_true", "y_prob", "prob_a", "prob_b", "probs", "weights", "clusters"),
+    *("predictions", "predictions_a", "folds", "counts", "apparent", "in_resample_predictions"),
+    *("resample_thresholds", "reasons", "metrics", "metric"),
     *("threshold", "thresholds", "level", "rng", "replicates"),
 )
 NEEDED = {
@@ -54,7 +56,11 @@ NEEDED = {
     **dict.fromkeys(("y_prob", "prob_a", "prob_old", "prob_new", "original"), P),
     "prob_b": P[::-1],
     "probs": [P, P[::-1]],
-    "predictions": [P, P[::-1]],
+    **{key: [P, P[::-1]] for key in ("predictions", "predictions_a", "predictions_b")},
+    "metric": "brier",
+    "metrics": ["brier"],
+    "apparent": P,
+    "counts": [[1, 1, 1, 1], [2, 1, 0, 1]],
     "threshold": 0.35,
     "cost_ratio": 2.0,
     "clusters": [1, 1, 2, 3],

@@ -11,10 +11,11 @@ import pytest
 
 from validkit.errors import InputError
 from validkit.stats import auc, brier, calibration_slope, decision_curve, roc_curve
+from validkit.stats.corrections import no_information, point632_plus
 from validkit.stats.draws import draw_plan
 from validkit.stats.estimators import LogisticModel, fresh
 from validkit.stats.folds import _folds, cross_validation
-from validkit.stats.internal import bootstrap_validation, no_information, point632_plus
+from validkit.stats.internal import bootstrap_validation
 from validkit.stats.prediction_instability import instability, instability_curves
 
 NAMES = ("auc", "brier", "calibration_slope", "calibration_in_the_large")

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from validkit.stats.corrections import InternalValidation
 from validkit.stats.discrimination import auc
 from validkit.stats.draws import bca_limits, jackknife, percentile_limits
 from validkit.stats.folds import cross_validation
-from validkit.stats.internal import InternalValidation, bootstrap_validation
+from validkit.stats.internal import bootstrap_validation
 
 FOLDER = Path(__file__).resolve().parents[1] / "reference"
 REFERENCE = pd.read_csv(FOLDER / "internal_reference.csv", dtype={"value": float, "tolerance": float})

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from validkit.stats.internal import bootstrap_validation, no_information
+from validkit.stats.corrections import no_information
+from validkit.stats.internal import bootstrap_validation
 from validkit.stats.regression import logistic_regression
 
 IDS = ("optimism.fixedidx", "glm.coefs.cc_train", "heuristic_shrinkage")

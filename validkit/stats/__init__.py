@@ -49,6 +49,7 @@ from validkit.stats.closed_testing import ClosedTest, Revision, closed_test
 from validkit.stats.clustered import clustered_auc, clustered_covariance
 from validkit.stats.clustered_comparison import compare_clustered_auc
 from validkit.stats.comparison import compare_auc
+from validkit.stats.corrections import CorrectedMetric, InternalValidation
 from validkit.stats.costs import MinimumCost, cost_curve, expected_cost, minimum_expected_cost
 from validkit.stats.cutoffs import Cutoff, optimal_cutoff, youden_threshold
 from validkit.stats.decision_comparison import DecisionComparison, compare_decision_curves
@@ -66,7 +67,9 @@ from validkit.stats.estimators import LogisticModel
 from validkit.stats.fleiss import fleiss_kappa, fleiss_kappa_test
 from validkit.stats.folds import cross_validation
 from validkit.stats.goodness_of_fit import hosmer_lemeshow, le_cessie, spiegelhalter
-from validkit.stats.internal import CorrectedMetric, InternalValidation, bootstrap_validation
+from validkit.stats.imputations import RubinEstimate, pool_imputations
+from validkit.stats.imputed_coefficients import RubinCoefficients, pool_coefficients
+from validkit.stats.internal import bootstrap_validation
 from validkit.stats.interventions import interventions_avoided, interventions_avoided_curve
 from validkit.stats.kappa import cohen_kappa, cohen_kappa_test
 from validkit.stats.likelihood_scores import cox_snell_r2, log_likelihood, log_loss, mcfadden_r2, nagelkerke_r2
@@ -99,12 +102,18 @@ from validkit.stats.precision_recall import auprc, average_precision, precision_
 from validkit.stats.prediction_instability import Instability, instability, instability_curves
 from validkit.stats.predictive_values import npv, ppv
 from validkit.stats.reclassification import IDI, NRI, idi, nri
+from validkit.stats.repeat_spreads import RepeatSpread, repeat_spread
+from validkit.stats.repeated import repeated_performance, repeated_performances
+from validkit.stats.repeated_comparison import compare_repeated
+from validkit.stats.resample_corrections import corrected_performance
 from validkit.stats.resampling import bootstrap, bootstrap_all, jackknife
 from validkit.stats.results import Comparison, Curve, Estimate, Table, TestResult
 from validkit.stats.risk_groups import calibration_groups
 from validkit.stats.roc import roc_curve
 from validkit.stats.sample_size import Criterion, SampleSize
+from validkit.stats.scales import SCALES, Scale
 from validkit.stats.single_numbers import calibration_intercept, e50, e90, eci, emax, ici, standardised_net_benefit
+from validkit.stats.site_summaries import pool_sites
 from validkit.stats.two_by_two import Confusion, confusion
 from validkit.stats.updating import (
     IsotonicUpdate,
@@ -168,6 +177,7 @@ __all__ = [
     "IDI",
     "METRICS",
     "NRI",
+    "SCALES",
     "AucComparisons",
     "AucContrast",
     "AucDesign",
@@ -200,8 +210,12 @@ __all__ = [
     "MinimumCost",
     "PooledEstimate",
     "PredictorScreen",
+    "RepeatSpread",
     "Revision",
+    "RubinCoefficients",
+    "RubinEstimate",
     "SampleSize",
+    "Scale",
     "SurfaceDistance",
     "Table",
     "TestResult",
@@ -249,12 +263,14 @@ __all__ = [
     "compare_decision_curves",
     "compare_log_loss",
     "compare_net_benefit",
+    "compare_repeated",
     "compare_scaled_brier",
     "compare_sensitivity",
     "compare_specificity",
     "comparison_power",
     "comparison_sample_size",
     "confusion",
+    "corrected_performance",
     "cost_curve",
     "cox_snell_from_auc",
     "cox_snell_r2",
@@ -318,8 +334,11 @@ __all__ = [
     "permutation_test",
     "pilot_design",
     "pool_auc",
+    "pool_coefficients",
+    "pool_imputations",
     "pool_net_benefit",
     "pool_observed_expected",
+    "pool_sites",
     "pool_slope",
     "positive_likelihood_ratio",
     "ppv",
@@ -331,6 +350,9 @@ __all__ = [
     "recalibrate_isotonic",
     "recalibrate_logistic",
     "recalibrate_platt",
+    "repeat_spread",
+    "repeated_performance",
+    "repeated_performances",
     "roc_curve",
     "scaled_brier",
     "screen_predictors",

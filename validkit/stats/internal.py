@@ -5,17 +5,16 @@ Whatever learns must be inside the estimator: what was chosen beforehand by look
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from validkit.errors import InputError
-from validkit.stats.checks import FloatArray, IntArray, as_float, check_level, check_outcome
-from validkit.stats.draws import LARGEST_LOSS, Progress, draw_plan, value_of
+from validkit.stats.checks import FloatArray, IntArray, as_float, check_choice, check_level, check_outcome
+from validkit.stats.corrections import INTERVALS, InternalValidation, assembled, resample_values
+from validkit.stats.draws import Progress, draw_plan
 from validkit.stats.estimators import (
     DEFAULT,
     LogisticModel,
@@ -23,105 +22,13 @@ from validkit.stats.estimators import (
     check_table,
     fresh,
     is_logistic,
-    mean_of,
     measures,
     risk_of,
     take,
-    values_of,
 )
-from validkit.stats.results import NAN, Estimate, Record
+from validkit.stats.results import NAN
 
-__all__ = ["CorrectedMetric", "InternalValidation", "bootstrap_validation"]
-
-SHARE = 0.632
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class CorrectedMetric(Record):
-    """One metric of one model, as it appears on its own patients and corrected.
-
-    apparent : the model on the patients it was fitted on, with its interval
-    optimism : mean over resamples of (model of the resample on the resample) - (the same model on all patients); its
-        `se` is the Monte Carlo error of that mean
-    corrected : apparent - optimism (Harrell); the interval is the apparent one shifted by the optimism (Noma et al.)
-    simple : mean over resamples of the resample's model on all patients
-    out_of_bag : mean over resamples of the resample's model on the patients it did not see
-    point632, point632_plus : Efron's weightings of `apparent` and `out_of_bag`
-    in_resample, on_all, off_resample : (replicates,) the values behind them; NaN where a resample failed
-    """
-
-    name: str
-    apparent: Estimate
-    optimism: Estimate
-    corrected: Estimate
-    simple: Estimate
-    out_of_bag: Estimate
-    point632: Estimate
-    point632_plus: Estimate
-    in_resample: FloatArray
-    on_all: FloatArray
-    off_resample: FloatArray
-    note: str = ""
-
-    def __repr__(self) -> str:
-        return f"{self.name}: apparent {self.apparent.value:.4g}, corrected {self.corrected!r}"
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class InternalValidation(Record):
-    """The corrected metrics of a model, and what became of every resample.
-
-    failures : number of resamples by what happened to them; predictions : (replicates, n) risk of every patient by the
-    model of every resample, NaN where it failed; (0, n) unless asked for
-    """
-
-    metrics: Mapping[str, CorrectedMetric]
-    n: int
-    n_events: int
-    replicates: int
-    succeeded: int
-    failures: Mapping[str, int]
-    original: FloatArray
-    predictions: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
-    note: str = ""
-
-    def __repr__(self) -> str:
-        lost = "".join(f"; {count} {what}" for what, count in self.failures.items())
-        head = f"{self.succeeded} of {self.replicates} resamples succeeded{lost}"
-        return "\n".join([head, *(repr(metric) for metric in self.metrics.values())])
-
-
-def no_information(name: str, y: IntArray, p: FloatArray) -> float:
-    """The value of a metric where risks and outcomes are unrelated: over all pairs of an outcome and a risk.
-
-    NaN for metrics without a formula here.
-    """
-    from scipy import special
-
-    share = float(y.mean())
-    if name == "auc":
-        return 0.5
-    if name == "calibration_slope":
-        return 0.0
-    if name == "brier":
-        return float(share * np.mean((1 - p) ** 2) + (1 - share) * np.mean(p**2))
-    if name == "log_loss":
-        return float(-np.mean(special.xlogy(share, p) + special.xlog1py(1 - share, -p)))
-    return NAN
-
-
-def point632_plus(apparent: float, out_of_bag: float, none: float) -> float:
-    """Efron and Tibshirani's .632+ (JASA 92 (1997) 548-560), for metrics of either direction.
-
-    w = .632/(1 - .368 R), R = (out_of_bag - apparent)/(none - apparent) cut to [0, 1], out_of_bag no further than none
-    """
-    if not math.isfinite(none) or none == apparent:
-        return NAN
-    worse = 1.0 if none > apparent else -1.0
-    held = min(worse * out_of_bag, worse * none) * worse
-    rate = min(max((held - apparent) / (none - apparent), 0.0), 1.0)
-    weight = SHARE / (1 - (1 - SHARE) * rate)
-    return (1 - weight) * apparent + weight * held
+__all__ = ["bootstrap_validation"]
 
 
 def bootstrap_validation(
@@ -136,6 +43,7 @@ def bootstrap_validation(
     stratified: bool = False,
     clusters: ArrayLike | None = None,
     resamples: ArrayLike | None = None,
+    interval: str = "apparent",
     keep_predictions: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -147,6 +55,10 @@ def bootstrap_validation(
     X : (n, p) array or DataFrame; y : (n,) in {0, 1}
     metrics : names of registered metrics, or a mapping to callables (y, p) -> number or Estimate
     rng : a numpy Generator or a seed; or give `resamples`, (replicates, n) row numbers from 0
+    interval : of the corrected value: "apparent", the apparent value's own interval shifted by the optimism, or
+        "bootstrap", the percentiles of the resamples' apparent values, shifted (Noma's location-shifted interval, then
+        given for .632 and .632+ too). Neither adds the uncertainty of the optimism itself: somewhat narrow with few
+        events
     keep_predictions : keep the risk of every patient by the model of every resample, for `instability`
 
     A resample fails where only one outcome is drawn, where the estimator raises an error, or where it gives what is no
@@ -164,6 +76,7 @@ def bootstrap_validation(
     Stat Med 40 (2021) 5691-5701. R: rms `validate`, pminternal `validate`.
     """
     level = check_level(level)
+    check_choice(interval, INTERVALS, "interval")
     outcome = check_outcome(y, "y")
     table = check_table(X, outcome.size)
     functions = measures(metrics)
@@ -193,7 +106,7 @@ def bootstrap_validation(
             failures[reason] = failures.get(reason, 0) + 1
         if progress and len(todo) == size:
             progress(done + 1, size)
-    return _assembled(functions, outcome, original, values, failures, predictions, level)
+    return assembled(functions, outcome, original, values, failures, predictions, level, interval)
 
 
 def _all_quick(functions: Mapping[str, Measure]) -> bool:
@@ -229,77 +142,5 @@ def _refit(
         return "gave predictions that are no risks"
     if predictions.size:
         predictions[0] = p
-    values[0], values[1] = values_of(functions, y[rows], p[rows]), values_of(functions, y, p)
-    outside = np.asarray(times) == 0
-    values[2] = values_of(functions, y[outside], p[outside])
+    resample_values(functions, y, p, times, values)
     return ""
-
-
-def _assembled(
-    functions: Mapping[str, Measure],
-    y: IntArray,
-    original: FloatArray,
-    values: FloatArray,
-    failures: Mapping[str, int],
-    predictions: FloatArray,
-    level: float,
-) -> InternalValidation:
-    size, lost = len(values), sum(failures.values())
-    found = {
-        name: _corrected(name, function, y, original, values[:, :, j], size - lost, level)
-        for j, (name, function) in enumerate(functions.items())
-    }
-    many = lost > LARGEST_LOSS * size
-    note = f"{lost} of {size} resamples failed: the correction rests on the others" if many else ""
-    return InternalValidation(
-        found, y.size, int(y.sum()), size, size - lost, dict(failures), original, predictions, note
-    )
-
-
-def _corrected(
-    name: str, function: Measure, y: IntArray, original: FloatArray, values: FloatArray, succeeded: int, level: float
-) -> CorrectedMetric:
-    point = function(y, original)
-    n, m = y.size, int(y.sum())
-    apparent = point if isinstance(point, Estimate) else Estimate(float(value_of(point)), level=level, n=n, n_events=m)
-    in_resample, on_all, outside = values.T
-    drop, lift = in_resample - on_all, mean_of(in_resample - on_all)
-    note = ""
-    undefined = succeeded - int(np.isfinite(drop).sum())
-    if undefined:
-        note = f"undefined in {undefined} of {succeeded} resamples that succeeded"
-    out_of_bag = mean_of(outside)
-    value = apparent.value - lift
-    plus = point632_plus(apparent.value, out_of_bag, no_information(name, y, original))
-
-    def averaged(number: float, spread: FloatArray, method: str, why: str = "") -> Estimate:
-        kept = spread[np.isfinite(spread)]
-        se = float(kept.std(ddof=1) / math.sqrt(kept.size)) if kept.size > 1 else NAN
-        return Estimate(number, level=level, method=method, se=se, n=n, n_events=m, note=why)
-
-    shifted = Estimate(
-        value,
-        apparent.low - lift,
-        apparent.high - lift,
-        level,
-        f"optimism bootstrap; {apparent.method} shifted by the optimism",
-        apparent.se,
-        n,
-        m,
-        note,
-    )
-    unknown = "" if math.isfinite(plus) else "no no-information value is known for this metric"
-    return CorrectedMetric(
-        name,
-        apparent,
-        averaged(lift, drop, "mean over resamples; se: Monte Carlo", note),
-        shifted,
-        averaged(mean_of(on_all), on_all, "simple bootstrap", note),
-        averaged(out_of_bag, outside, "out of bag, mean over resamples", note),
-        averaged((1 - SHARE) * apparent.value + SHARE * out_of_bag, np.empty(0), ".632", note),
-        averaged(plus, np.empty(0), ".632+", unknown or note),
-        in_resample,
-        on_all,
-        outside,
-        note,
-    )

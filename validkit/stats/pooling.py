@@ -19,6 +19,7 @@ from validkit.stats.checks import FloatArray, as_float, check_choice, check_leve
 from validkit.stats.heterogeneity import between_variance, generalised_q, q_profile, typical_variance
 from validkit.stats.intervals import t_of, z_of
 from validkit.stats.results import NAN, Estimate, Record, TestResult
+from validkit.stats.scales import TRANSFORMS, back_on
 from validkit.stats.sites import complete_sites, same_sites, site_names
 
 __all__ = ["PooledEstimate", "probability_new_site", "random_effects"]
@@ -41,7 +42,8 @@ class PooledEstimate(Record):
     tau2, tau, i2, h2 : on the pooling scale, with Q-profile intervals; i2 lies in [0, 1)
     q : Cochran's test of equal sites
     weights : the sites' shares of the mean, summing to 1
-    scale : "identity", "logit" or "log"; prediction_df : degrees of freedom of the prediction (inf for the normal)
+    scale : "identity", "logit", "log" or "fisher-z"
+    prediction_df : degrees of freedom of the prediction (inf for the normal)
     se_source : whence each site's standard error came
     """
 
@@ -145,9 +147,9 @@ def pool(
     w = 1 / (v + tau2)
     pooled = _mean(y, w, method, adjustment, level)
     prediction, df = _prediction(pooled, tau2, y.size, rule, method, level)
-    back = BACK[scale]
+    back = TRANSFORMS[scale].back
     return PooledEstimate(
-        replace(back_transformed(pooled, scale), n_missing=len(left_out)),
+        replace(back_on(scale, pooled), n_missing=len(left_out)),
         replace(
             prediction,
             value=float(back(pooled.value)),
@@ -163,21 +165,6 @@ def pool(
         se_source=tuple(np.array(sources, dtype=object)[kept]),
         note=f"left out for want of an estimate or standard error: {', '.join(left_out)}" if left_out else "",
         n_missing=len(left_out),
-    )
-
-
-BACK = {"identity": lambda x: x, "logit": special.expit, "log": np.exp}
-FORWARD = {"identity": lambda x: x, "logit": special.logit, "log": np.log}
-
-
-def back_transformed(pooled: Estimate, scale: str) -> Estimate:
-    """The pooled mean on the measure's own scale; its standard error by the delta method."""
-    if scale == "identity":
-        return pooled
-    value, low, high = (float(BACK[scale](x)) for x in (pooled.value, pooled.low, pooled.high))
-    slope = value * (1 - value) if scale == "logit" else value
-    return replace(
-        pooled, value=value, low=low, high=high, se=pooled.se * slope, method=f"{pooled.method}, on the {scale} scale"
     )
 
 
@@ -274,14 +261,14 @@ def probability_new_site(pooled: PooledEstimate, bound: float, *, direction: str
     Reference: Snell et al., J Clin Epidemiol 69 (2016) 40-50; Debray et al., BMJ 356 (2017) i6460.
     """
     check_choice(direction, ("above", "below"), "direction")
-    ends = {"identity": (-math.inf, math.inf), "logit": (0.0, 1.0), "log": (0.0, math.inf)}[pooled.scale]
-    if not (isinstance(bound, (int, float, np.number)) and ends[0] < bound < ends[1]):
+    transform = TRANSFORMS[pooled.scale]
+    if not (isinstance(bound, (int, float, np.number)) and transform.low < bound < transform.high):
         raise InputError(
-            f"`bound` must lie between {ends[0]:g} and {ends[1]:g} for a measure pooled on the {pooled.scale} scale, "
-            f"not {bound!r}"
+            f"`bound` must lie between {transform.low:g} and {transform.high:g} for a measure pooled on the "
+            f"{pooled.scale} scale, not {bound!r}"
         )
     if not pooled.prediction.se > 0:
         return NAN
-    t = (pooled.pooled.value - float(FORWARD[pooled.scale](bound))) / pooled.prediction.se
+    t = (pooled.pooled.value - float(transform.forward(bound))) / pooled.prediction.se
     t = t if direction == "above" else -t
     return float(special.ndtr(t) if math.isinf(pooled.prediction_df) else special.stdtr(pooled.prediction_df, t))

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 from validkit.errors import InputError
 from validkit.stats.checks import FloatArray, as_float, check_level
 from validkit.stats.intervals import z_of
-from validkit.stats.pooling import FORWARD, PooledEstimate, pool
+from validkit.stats.pooling import PooledEstimate, pool
+from validkit.stats.scales import TRANSFORMS
 from validkit.stats.sites import refuse, same_sites, site_names
 
 __all__ = ["auc_standard_error", "pool_auc", "pool_net_benefit", "pool_observed_expected", "pool_slope"]
@@ -52,11 +53,14 @@ class _Sites:
 
     def __init__(self, values: FloatArray, names: tuple[str, ...], what: str, scale: str) -> None:
         self.values, self.names, self.scale = values, names, scale
-        low, high = {"identity": (-np.inf, np.inf), "logit": (0, 1), "log": (0, np.inf)}[scale]
+        low, high = TRANSFORMS[scale].low, TRANSFORMS[scale].high
         mend = "" if scale == "identity" else f": it has no {scale}, so it cannot be pooled; leave it out and say so"
         outside = ~np.isnan(values) & ((values <= low) | (values >= high))
         refuse(
-            outside, names, f"{what} must lie strictly between {low} and {high}; site{{plural}} {{sites}}{mend}", values
+            outside,
+            names,
+            f"{what} must lie strictly between {low:g} and {high:g}; site{{plural}} {{sites}}{mend}",
+            values,
         )
         self.se = np.full(values.size, np.nan)
         self.source = np.full(values.size, "", dtype=object)
@@ -80,7 +84,7 @@ class _Sites:
             "`low` must lie below `high` with the estimate between them; in site{plural} {sites} it does not",
         )
         with np.errstate(divide="ignore", invalid="ignore"):
-            bottom, top = (FORWARD[self.scale](end) for end in ends)
+            bottom, top = (TRANSFORMS[self.scale].forward(end) for end in ends)
         refuse(
             np.isinf(bottom) | np.isinf(top) | (np.isnan(bottom + top) & ~np.isnan(ends[0] + ends[1])),
             self.names,
@@ -91,7 +95,7 @@ class _Sites:
     def pooled(self, options: dict[str, object], unrestorable: str = "") -> PooledEstimate:
         if options["missing"] == "error" and unrestorable:
             refuse(np.isnan(self.se) & ~np.isnan(self.values), self.names, unrestorable)
-        y = np.asarray(FORWARD[self.scale](self.values))
+        y = np.asarray(TRANSFORMS[self.scale].forward(self.values))
         return pool(y, self.se, self.names, scale=self.scale, sources=tuple(self.source), **options)  # type: ignore[arg-type]
 
 
