@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from validkit.store import Store, digest, dump_arrays, load_arrays, to_json, write_bytes
+from validkit.durable import draft_name
+from validkit.errors import InputError
+from validkit.store import Store, digest, dump_arrays, hold, load_arrays, to_json, write_bytes
 
 
 def dump(value: int) -> dict[str, bytes]:
@@ -59,24 +65,175 @@ def test_a_damaged_record_is_done_again(tmp_path: Path, damage: str) -> None:
     assert remember(store, "x", 8) == (7, False)
 
 
-def test_a_draft_left_by_a_killed_process_is_not_a_record(tmp_path: Path) -> None:
-    draft = tmp_path / "a/.draft-xyz"
-    draft.mkdir(parents=True)
-    (draft / "value.json").write_bytes(b"1")
+def dead() -> int:
+    """The number of a process that is no more."""
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+def named(pid: int, name: str = "") -> str:
+    """What a process of this machine calls its unfinished work, or what it sets aside from a place."""
+    own = draft_name().split("-")
+    own[2] = str(pid)
+    return "-".join(own) if not name else "-".join([*own[1:], name])
+
+
+def test_a_draft_left_by_a_killed_process_is_no_record_and_is_swept(tmp_path: Path) -> None:
+    drafts = [tmp_path / "a" / named(dead()), tmp_path / "a" / named(os.getpid()), tmp_path / "a" / ".draft-a-letter"]
+    for draft in drafts:
+        draft.mkdir(parents=True)
+        (draft / "value.json").write_bytes(b"1")
+    (tmp_path / named(dead())).write_bytes(b"half a file")
     assert remember(Store(tmp_path), "x", 5) == (5, True)
+    assert [draft.exists() for draft in drafts] == [False, True, True], "only those of dead writers are swept"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+def test_a_draft_of_another_machine_is_swept_when_it_is_a_day_old(tmp_path: Path) -> None:
+    old, new = tmp_path / ".draft-00000000-1-0123abcd", tmp_path / ".draft-00000000-1-0123abce"
+    for draft in (old, new):
+        draft.mkdir()
+    os.utime(old, (0, 0))
+    Store(tmp_path)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_a_record_set_aside_by_a_writer_that_was_killed_is_found(tmp_path: Path, swept: bool) -> None:
+    store = Store(tmp_path)
+    remember(store, "x", 5)
+    (tmp_path / "a/.aside").mkdir()
+    (tmp_path / "a/task").rename(tmp_path / "a/.aside" / named(dead(), "task"))
+    assert remember(Store(tmp_path) if swept else store, "x", 6) == (5, False)
+    assert (tmp_path / "a/task").exists() == swept
+    assert store.read("a/ask", "x") is None
+
+
+def test_what_was_set_aside_goes_where_the_place_is_taken(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write("a/task", "x", {"value.json": b"1"})
+    (tmp_path / "a/.aside").mkdir()
+    (tmp_path / "a/task").rename(tmp_path / "a/.aside" / named(dead(), "task"))
+    store.write("a/task", "y", {"value.json": b"2"})
+    assert (store.read("a/task", "x"), store.read("a/task", "y")) == ({"value.json": b"1"}, {"value.json": b"2"})
+    Store(tmp_path)
+    assert store.read("a/task", "x") is None
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["task"]
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("call", ["replace", "fsync", "mkdir"])
+def test_a_full_disk_is_said_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    said = r"' cannot be written \(No space left on device\): free some space there and run again"
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, full)
+        with pytest.raises(InputError, match="a/task" + said):
+            Store(tmp_path).write("a/task", "x", {"value.json": b"1"})
+        with pytest.raises(InputError, match=r"b/file\.bin" + said):
+            write_bytes(tmp_path / "b/file.bin", b"1")
+    assert [p for p in tmp_path.rglob("*") if p.name not in ("a", "b")] == []
+
+
+@pytest.mark.parametrize("fails", [1, 2, 3])
+def test_a_disk_that_fills_while_a_record_is_replaced_keeps_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    store, replace, calls = Store(tmp_path), os.replace, [0]
+    store.write("a/task", "x", {"value.json": b"1"})
+
+    def sometimes(source: Path, target: Path) -> None:  # the draft is tried, the old record moved, the draft tried
+        calls[0] += 1
+        if calls[0] == fails:
+            full()
+        replace(source, target)
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "replace", full)
-        with pytest.raises(OSError, match="No space left"):
+        patched.setattr(os, "replace", sometimes)
+        with pytest.raises(InputError, match="No space left on device"):
+            store.write("a/task", "y", {"value.json": b"2"})
+    assert (store.read("a/task", "x"), store.read("a/task", "y")) == ({"value.json": b"1"}, None)
+    assert (tmp_path / "a/task/record.json").is_file()
+    assert not list(tmp_path.rglob(".draft-*"))
+
+
+def test_a_folder_that_cannot_be_written_is_said_with_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "mkdir", refused)
+        with pytest.raises(
+            InputError, match=r"Read-only file system\): let this user write in .*or give another folder"
+        ):
             Store(tmp_path).write("a/task", "x", {"value.json": b"1"})
-        with pytest.raises(OSError, match="No space left"):
-            write_bytes(tmp_path / "file.bin", b"1")
-    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+    (tmp_path / "b").write_text("")
+    with pytest.raises(InputError, match=r"b/task' cannot be written"):
+        Store(tmp_path).write("b/task", "x", {"value.json": b"1"})
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from validkit.store import Store
+store = Store(Path(sys.argv[1]))
+for i in range(60):
+    store.write("a/task", "x", {"one": sys.argv[2].encode() * 9000, "two": sys.argv[2].encode()})
+"""
+
+
+def test_writers_of_one_name_leave_one_whole_record(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write("a/task", "x", {"one": b"0" * 9000, "two": b"0"})
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), who]) for who in "123"]
+    while any(writer.poll() is None for writer in writers):
+        files = store.read("a/task", "x")
+        assert files is None or files["one"] == files["two"] * 9000
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    files = store.read("a/task", "x")
+    assert files is not None
+    assert files["two"] in (b"1", b"2", b"3")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["task"]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", "..", "record.json", "c:x", "a\\b"])
+def test_a_record_holds_files_of_its_own_folder_alone(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(ValueError, match="needs a plain name"):
+        store.write("a/task", "x", {name: b"1"})
+    remember(store, "x", 41)
+    (tmp_path / "secret").write_bytes(b"1")
+    record = {"inputs": "x", "context": "", "files": {"../../secret": hashlib.sha256(b"1").hexdigest()}}
+    (tmp_path / "a/task/record.json").write_text(to_json(record))
+    assert store.read("a/task", "x") is None
+
+
+# --- one run a folder ---------------------------------------------------------------------------------------------
+
+
+def test_a_second_run_into_a_folder_is_refused_by_name(tmp_path: Path) -> None:
+    with hold(tmp_path / "run"):
+        expected = rf"another run is writing into .*run' \(process {os.getpid()} on .*, since 20.* UTC\): wait until"
+        with pytest.raises(InputError, match=expected), hold(tmp_path / "run"):
+            pass
+        with hold(tmp_path / "other"):
+            pass
+    with hold(tmp_path / "run"):
+        pass
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+
+
+def test_a_folder_is_let_go_after_an_error_and_drafts_in_it_are_swept(tmp_path: Path) -> None:
+    (tmp_path / named(dead())).write_bytes(b"")
+    with pytest.raises(RuntimeError, match="stopped"), hold(tmp_path):
+        raise RuntimeError("stopped")
+    with hold(tmp_path):
+        assert {path.name for path in tmp_path.iterdir()} == {".lock", ".lock.holder"}
 
 
 def test_digest_tells_values_types_shapes_and_names_apart() -> None:
