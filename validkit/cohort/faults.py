@@ -12,8 +12,8 @@ PRINTED = 40
 """Faults printed by `str(CohortError)`; the rest are counted there and listed in `.faults`."""
 
 CODES = {
-    "cohort-csv": "cohort.csv cannot be read as a table",
-    "column-missing": "a declared column is not in cohort.csv",
+    "cohort-csv": "the table cannot be read",
+    "column-missing": "a declared column is not in the table",
     "column-twice": "a header appears twice",
     "no-patients": "no patient is left",
     "patient-missing": "a row has no patient id",
@@ -21,11 +21,13 @@ CODES = {
     "missing-value": "a value is missing",
     "outcome-value": "the outcome is not 0 or 1",
     "outcome-single-class": "the outcome has one class only",
+    "date-value": "a date is not a day",
     "not-a-number": "a value is not a number",
     "out-of-range": "a value is outside its declared range",
     "level-undeclared": "a value is not a declared level",
     "path": "a path cannot be used",
     "file-missing": "a file is not there",
+    "file-changed": "a file changed after the cohort was read",
     "file-shared": "one file has two uses",
     "unreadable": "a file cannot be decoded",
     "format": "a file has a format that is not accepted",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from validkit.cohort.faults import ImageError
 from validkit.cohort.images import Image, array_digest, read_image
 from validkit.cohort.lesions import align
 from validkit.cohort.outlines import inspect_mask, read_outline
-from validkit.cohort.paths import resolve
+from validkit.cohort.paths import file_digest, resolve
 
 
 class FilesOf(NamedTuple):
@@ -103,14 +102,3 @@ def _inspect_outline(task: FilesOf, column: str, text: str, image: Image | None,
     found.masks[column] = array_digest(mask)
     if image is not None and not faults and mask.shape == image.pixels.shape and np.ptp(image.pixels[mask]) == 0:
         found.notes.append(f"outlines in column {column!r}: every pixel inside has one grey value")
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ImageError(
-            "unreadable", f"{path.name!r} cannot be opened ({error.strerror})", "check the file"
-        ) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -77,6 +79,18 @@ def _sizes(outline: tuple[int, ...], image: tuple[int, ...], more: str) -> Image
     )
 
 
+@contextmanager
+def _naming(path: Path | str) -> Iterator[None]:
+    """Errors raised inside name the file."""
+    name = Path(path).name
+    try:
+        yield
+    except ImageError as error:
+        if repr(name) in error.message:
+            raise
+        raise ImageError(error.code, f"{name!r}: {error.message}", error.mend) from error
+
+
 def read_lesion(
     image_path: Path | str,
     outline_path: Path | str,
@@ -89,11 +103,13 @@ def read_lesion(
 ) -> Lesion:
     """Read an image and one outline of it, checked as `read_cohort` checks them; the settings are CohortSpec's.
 
-    Raises ImageError with the first thing that is wrong.
+    Raises ImageError with the first thing that is wrong, and in which file.
     """
-    image = read_image(image_path, colour=colour)
-    mask = align(read_outline(outline_path, label=label), image, alignment)
-    mask, faults, _ = inspect_mask(mask, pieces=pieces, border=border)
-    if faults:
-        raise faults[0]
+    with _naming(image_path):
+        image = read_image(image_path, colour=colour)
+    with _naming(outline_path):
+        mask = align(read_outline(outline_path, label=label), image, alignment)
+        mask, faults, _ = inspect_mask(mask, pieces=pieces, border=border)
+        if faults:
+            raise faults[0]
     return Lesion(image.values, mask, image.spacing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -45,3 +46,31 @@ def _like(path: Path) -> str:
         return f" (nor is the folder {path.parent.name!r})"
     same = [n for n in names if n.casefold() == path.name.casefold() or n.startswith(path.name + ".")]
     return f"; did you mean {same[0]!r}?" if same else nearest(path.name, names)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes; an ImageError where it is not there or cannot be opened."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageError("file-missing", f"{path.name!r} is not there", "correct the path or bring the file") from error
+    except OSError as error:
+        raise ImageError(
+            "unreadable", f"{path.name!r} cannot be opened ({error.strerror})", "check the file"
+        ) from error
+
+
+def changed_file(path: Path, digest: str | None) -> ImageError | None:
+    """What is wrong where a file vanished, cannot be opened or changed since its digest was taken; else None.
+
+    digest : SHA-256 of its bytes as the cohort was read; None is not compared
+    """
+    try:
+        now = file_digest(path)
+    except ImageError as error:
+        return error
+    if digest is None or now == digest:
+        return None
+    message = f"{path.name!r} changed after the cohort was read (SHA-256 {digest[:12]} then, {now[:12]} now)"
+    return ImageError("file-changed", message, "bring the file back as it was, or start again with the new one")

@@ -7,6 +7,7 @@ palette TIFF as 16-bit numbers, and its libpng writes warnings to the terminal. 
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ def decode_raster(path: Path, format_: str) -> Decoded:
             EOFError,
             KeyError,
             TypeError,
+            IndexError,
+            OverflowError,
+            struct.error,
             pillow.DecompressionBombError,
         ) as error:
             raise unreadable(format_, error) from error

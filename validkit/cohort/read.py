@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from validkit.cohort.across import check_across, plain_path
 from validkit.cohort.cohort import Cohort, Reading
-from validkit.cohort.columns import Findings, missing_in, parse_outcome, parse_predictor
+from validkit.cohort.columns import Findings, parse_days, parse_outcome, parse_predictor, parse_risk
 from validkit.cohort.faults import CohortError, Fault
+from validkit.cohort.gaps import Masks, settle_gaps
+from validkit.cohort.groups import connect, describe_groups, folded
 from validkit.cohort.inspection import FilesOf, Inspection, inspect_patient
-from validkit.cohort.table import RawTable, cells, is_missing, nearest, read_table
+from validkit.cohort.roles import check_extra, check_ids, check_names, declared, missing_columns
+from validkit.cohort.source import locate, read_table
+from validkit.cohort.table import cells, is_missing
 from validkit.engine import Reporter, map_tasks
 from validkit.sections import CohortSpec
 
@@ -23,150 +27,133 @@ MARKER = "phantom.json"
 
 
 def read_cohort(
-    folder: Path | str, spec: CohortSpec, *, engine: str = "sequential", reporter: Reporter | None = None
+    folder: Path | str,
+    spec: CohortSpec,
+    *,
+    columns: Sequence[str] = (),
+    engine: str = "sequential",
+    reporter: Reporter | None = None,
 ) -> Cohort:
-    """Read and check a cohort folder; nothing is dropped that `Cohort.excluded` or `Cohort.notes` does not name.
+    """Read and check a cohort; nothing is dropped that `Cohort.excluded` or `Cohort.notes` does not name.
 
-    folder : holds cohort.csv (UTF-8; comma or semicolon; with semicolons 3,5 is 3.5), images and outlines
-    spec : the protocol's [cohort] section
+    folder : holds cohort.csv (UTF-8; comma or semicolon; with semicolons 3,5 is 3.5), images and outlines; or a CSV or
+        Parquet file, beside which images and outlines lie
+    spec : the protocol's [cohort] section; of a kind = "table" no image is looked for
+    columns : further columns to read into `Cohort.extra`, each of probabilities predicted elsewhere
     engine : see `validkit.engine.map_tasks`; the result is the same under each
     Raises CohortError with every fault that was found.
     """
-    folder = Path(folder)
-    table, faults = read_table(folder)
+    path, extra = Path(folder), check_extra(columns, spec)
+    source = locate(path)
+    if isinstance(source, Fault):
+        raise CohortError(path, [source])
+    roles = declared(spec, extra)
+    table, faults = read_table(source, [column for column, _ in roles])
     if table is None:
-        raise CohortError(folder, faults)
-    faults = _missing_columns(table, spec)
+        raise CohortError(path, faults)
+    faults = missing_columns(table, roles)
     if spec.patient not in table.frame:
-        raise CohortError(folder, faults)
-    ids = table.frame[spec.patient]
-    found = Findings(dict(cells(ids)), faults, list(table.notes))
-    _check_ids(ids, spec, found)
-    kept, excluded = _without_missing(table.frame, spec, found)
-    outcome, predictors = _values(kept, spec, table.delimiter == ";", found)
-    synthetic, description = _marker(folder, found)
-    looked = _inspect(folder, kept, spec, found, engine, reporter)
+        raise CohortError(path, faults)
+    found = Findings(dict(cells(table.frame[spec.patient])), faults, list(table.notes))
+    check_ids(table.frame[spec.patient], spec, found)
+    kept, gaps, excluded = settle_gaps(table.frame, spec, extra, found)
+    values = _values(_valued(kept, gaps), kept.index, spec, extra, table.delimiter == ";", found)
+    synthetic, description = _marker(source.folder, found)
+    looked = _inspect(source.folder, kept, spec, found, engine, reporter) if spec.kind == "images" else []
     check_across(kept, looked, spec, found)
     if found.faults:
-        raise CohortError(folder, found.faults)
-    patients = pd.Index(ids[kept.index].tolist(), dtype="str", name="patient")
+        raise CohortError(path, found.faults)
+    parts = _by_patient(source.folder, kept, values, looked, spec, found)
+    files = {plain_path(text): digest for one in looked for text, digest in one.files.items()}
     return Cohort(
-        folder=folder,
-        name=folder.resolve().name,
+        folder=source.folder,
+        name=source.name,
         description=description,
         synthetic=synthetic,
-        digest=_digest(table.raw, looked),
-        patients=tuple(patients),
-        outcome=outcome.loc[kept.index].set_axis(patients),
-        site=kept[spec.site].astype("str").set_axis(patients) if spec.site else None,
-        predictors=pd.DataFrame(predictors, index=kept.index).set_axis(patients),
-        images=pd.Series(_paths(folder, kept[spec.image]), index=patients, dtype=object, name="image"),
-        outlines=pd.DataFrame(
-            {
-                role: pd.Series(_paths(folder, kept[column]), index=patients, dtype=object)
-                for role, column in spec.outlines.items()
-            }
-        ),
-        image_info=pd.DataFrame([dict(one.info or {}) for one in looked], index=patients),
+        digest=_digest(table.digest, files),
+        **parts,
         excluded=tuple(excluded),
         notes=tuple(found.notes),
         reading=reading_of(spec),
+        files={source.table.name: table.digest, **files},
     )
 
 
-def _paths(folder: Path, column: pd.Series) -> list[Path | None]:
-    return [None if is_missing(text) else folder / text.replace("\\", "/") for _, text in cells(column)]
+def _by_patient(
+    folder: Path,
+    kept: pd.DataFrame,
+    values: Mapping[str, Any],
+    looked: Sequence[Inspection],
+    spec: CohortSpec,
+    found: Findings,
+) -> dict[str, Any]:
+    """The patients, and every table of the cohort indexed by them."""
+    patients = pd.Index(kept[spec.patient].tolist(), dtype="str", name="patient")
+    parts = {name: None if part is None else part.set_axis(patients) for name, part in values.items()}
+    parts |= _pictures(folder, kept, spec, looked, patients)
+    return {"patients": tuple(patients), "groups": _groups(patients, parts, spec, found), **parts}
 
 
-def _missing_columns(table: RawTable, spec: CohortSpec) -> list[Fault]:
-    roles = [
-        (spec.patient, "cohort.patient"),
-        (spec.outcome.column, "cohort.outcome.column"),
-        (spec.image, "cohort.image"),
-    ]
-    roles += [(spec.site, "cohort.site")] if spec.site else []
-    roles += [(column, f"cohort.outlines.{role}") for role, column in spec.outlines.items()]
-    roles += [(name, "cohort.predictors") for name in spec.predictors]
-    known = list(table.frame.columns)
-    return [
-        Fault(
-            "column-missing",
-            1,
-            None,
-            column,
-            f"{place} declares it, the header does not have it{nearest(column, known)}",
-            f"correct the protocol or the header; it has {', '.join(known)}",
-        )
-        for column, place in roles
-        if column not in known
-    ]
+def reading_of(spec: CohortSpec) -> Reading:
+    """How the protocol says that images and outlines are read."""
+    return Reading(spec.mask_alignment, spec.outline_label, spec.colour, spec.pieces, spec.border)
 
 
-def _check_ids(ids: pd.Series, spec: CohortSpec, found: Findings) -> None:
-    first: dict[str, int] = {}
-    folded: dict[str, str] = {}
-    for row, patient in cells(ids):
-        if not patient:
-            found.fault("patient-missing", row, spec.patient, "the patient id is empty", "give every row its id")
-        elif patient in first:
-            found.fault(
-                "patient-twice",
-                row,
-                spec.patient,
-                f"the patient is already in row {first[patient]}",
-                "keep one row a patient; further outlines go into further columns",
-            )
-        else:
-            first[patient] = row
-            if folded.setdefault(patient.casefold(), patient) != patient:
-                found.notes.append(f"ids {folded[patient.casefold()]!r} and {patient!r} differ only in case")
+# --- the table -------------------------------------------------------------------------------------
 
 
-def _without_missing(
-    frame: pd.DataFrame, spec: CohortSpec, found: Findings
-) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    """The rows with a value in every needed column, and who was left out and why."""
-    needed = [spec.outcome.column, *([spec.site] if spec.site else []), *spec.predictors]
-    needed += [spec.image, spec.outlines[spec.primary]]
-    gaps: dict[int, list[str]] = defaultdict(list)
-    for name in needed:
-        if name in frame:
-            for row in missing_in(frame[name], spec.predictors.get(name)):
-                gaps[row].append(name)
-    if spec.missing == "refuse":
-        for name in needed:
-            for row in sorted(gaps):
-                if name in gaps[row]:
-                    found.fault(
-                        "missing-value",
-                        row,
-                        name,
-                        f"no value ({frame.loc[row, name]!r})",
-                        'complete the row, or set cohort.missing = "exclude" to leave such patients out and list them',
-                    )
-        return frame, []
-    kept = frame.drop(index=list(gaps))
-    if kept.empty:
-        found.fault("no-patients", None, None, "every patient lacks a value in a needed column", "complete the table")
-    return kept, [(found.patients[row], f"no value in {', '.join(gaps[row])}") for row in sorted(gaps)]
+def _valued(frame: pd.DataFrame, gaps: Masks) -> dict[str, pd.Series]:
+    """The cells that have a value, by column; a gap is a fault already, or NaN."""
+    return {name: frame[name][~mask] for name, mask in gaps.items() if len(frame)}
 
 
 def _values(
-    frame: pd.DataFrame, spec: CohortSpec, comma: bool, found: Findings
-) -> tuple[pd.Series, dict[str, pd.Series]]:
-    """Outcome and predictors of the rows that have a value; a gap is already a fault."""
-    outcome = pd.Series(dtype="int8")
-    name = spec.outcome.column
-    if name in frame and len(frame):
-        outcome = parse_outcome(frame[name].drop(missing_in(frame[name])), spec.outcome, found)
+    valued: Mapping[str, pd.Series],
+    rows: pd.Index,
+    spec: CohortSpec,
+    extra: Sequence[str],
+    comma: bool,
+    found: Findings,
+) -> dict[str, Any]:
+    """outcome, predictors, extra, site, group, device and date of the kept rows."""
+    values: dict[str, Any] = {"outcome": pd.Series(dtype="int8", index=rows[:0]), "extra": None}
+    if spec.outcome.column in valued:
+        values["outcome"] = parse_outcome(valued[spec.outcome.column], spec.outcome, found)
     predictors = {}
-    for name, declared in spec.predictors.items():
-        if name in frame:
-            column = frame[name].drop(missing_in(frame[name], declared))
-            predictors[name] = parse_predictor(column, name, declared, comma, found)
-            if len(column) == len(frame) > 1 and predictors[name].nunique() == 1:
+    for name, predictor in spec.predictors.items():
+        if name in valued:
+            parsed = predictors[name] = parse_predictor(valued[name], name, predictor, comma, found)
+            if len(valued[name]) == len(parsed) > 1 and parsed.nunique() == 1:
                 found.notes.append(f"predictor {name!r} has one value in all patients")
-    return outcome, predictors
+    values["predictors"] = pd.DataFrame(predictors, index=rows)
+    if extra:
+        risks = {name: parse_risk(valued[name], name, comma, found) for name in extra if name in valued}
+        values["extra"] = pd.DataFrame(risks, index=rows)
+    for role in ("site", "group", "device", "date"):
+        values[role] = _role(valued.get(getattr(spec, role)), role, found)
+    return values
+
+
+def _role(column: pd.Series | None, role: str, found: Findings) -> pd.Series | None:
+    if column is None:
+        return None
+    if role == "date":
+        return parse_days(column, str(column.name), found)
+    check_names(column, found, one=role == "group")
+    return column.astype("str")
+
+
+def _groups(patients: pd.Index, parts: Mapping[str, Any], spec: CohortSpec, found: Findings) -> pd.Series:
+    group, info = parts["group"], parts["image_info"]
+    ties = {
+        "id": None,
+        f"column {spec.group!r}": None if group is None else group.map(folded),
+        "equal images": None if info is None or info.empty else info["sha256"],
+    }
+    groups = connect(patients.tolist(), *ties.values())
+    ways = [way for way, tie in ties.items() if way == "id" or tie is not None]
+    found.notes += describe_groups(groups, ways)
+    return groups
 
 
 def _marker(folder: Path, found: Findings) -> tuple[bool, str]:
@@ -180,7 +167,7 @@ def _marker(folder: Path, found: Findings) -> tuple[bool, str]:
         description = content.get("description", "")
         if not (isinstance(marked, bool) and isinstance(description, str)):
             raise TypeError("a value has the wrong type")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         found.fault(
             "phantom-marker",
             None,
@@ -190,6 +177,9 @@ def _marker(folder: Path, found: Findings) -> tuple[bool, str]:
         )
         return False, ""
     return marked, description
+
+
+# --- images and outlines ---------------------------------------------------------------------------
 
 
 def _inspect(
@@ -213,15 +203,30 @@ def _inspect(
     return looked
 
 
-def reading_of(spec: CohortSpec) -> Reading:
-    """How the protocol says that images and outlines are read."""
-    return Reading(spec.mask_alignment, spec.outline_label, spec.colour, spec.pieces, spec.border)
+def _pictures(
+    folder: Path, frame: pd.DataFrame, spec: CohortSpec, looked: Sequence[Inspection], patients: pd.Index
+) -> dict[str, Any]:
+    """images, outlines and image_info; None for a table."""
+    if spec.kind == "table":
+        return {"images": None, "outlines": None, "image_info": None}
+    outlines = {
+        role: pd.Series(_paths(folder, frame[column]), index=patients, dtype=object)
+        for role, column in spec.outlines.items()
+    }
+    return {
+        "images": pd.Series(_paths(folder, frame[spec.image]), index=patients, dtype=object, name="image"),
+        "outlines": pd.DataFrame(outlines),
+        "image_info": pd.DataFrame([dict(one.info or {}) for one in looked], index=patients),
+    }
 
 
-def _digest(raw: bytes, looked: Iterable[Inspection]) -> str:
-    """SHA-256 over the table's bytes and, in order of name, every named file's path and SHA-256."""
-    files = {plain_path(text): digest for one in looked for text, digest in one.files.items()}
-    whole = hashlib.sha256(hashlib.sha256(raw).hexdigest().encode())
+def _paths(folder: Path, column: pd.Series) -> list[Path | None]:
+    return [None if is_missing(text) else folder / text.replace("\\", "/") for _, text in cells(column)]
+
+
+def _digest(table: str, files: Mapping[str, str]) -> str:
+    """SHA-256 over the table's and, in order of name, every named file's path and SHA-256."""
+    whole = hashlib.sha256(table.encode())
     for name in sorted(files):
         whole.update(f"\n{name}\0{files[name]}".encode())
     return whole.hexdigest()

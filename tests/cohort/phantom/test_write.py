@@ -171,13 +171,13 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Monk
     import validkit.cohort.phantom.write as module
 
     with pytest.raises(InputError, match="engine must be"):
-        write_phantom(tmp_path / "out", patients=4, engine="dask")
+        write_phantom(tmp_path / "out", patients=4, engine="fork")
 
     def fail(case: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(module, "draw_case", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match=r"out' cannot be written \(disk full\)"):
         write_phantom(tmp_path / "out", patients=4, engine="sequential")
     assert list(tmp_path.iterdir()) == []
 
@@ -191,16 +191,33 @@ def test_a_killed_run_leaves_nothing_under_the_final_name(tmp_path: Path) -> Non
     process = subprocess.Popen([sys.executable, "-c", code])
     try:
         limit = time.monotonic() + 60
-        while not list(tmp_path.glob(".out.*.partial/images/*.png")):
+        while not list(tmp_path.glob(".draft-*-out/images/*.png")):
             assert process.poll() is None
             assert time.monotonic() < limit
             time.sleep(0.05)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    assert not (tmp_path / "out").exists()
+    assert [path.name.startswith(".draft-") for path in tmp_path.iterdir()] == [True]
     write_phantom(tmp_path / "out", patients=4, engine="sequential")
     assert (tmp_path / "out" / "cohort.csv").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_sweeping_leaves_live_writers_and_other_phantoms(tmp_path: Path) -> None:
+    from validkit.durable import draft_name
+
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    live = draft_name()
+    dead = live.replace(f"-{os.getpid()}-", f"-{done.pid}-")
+    assert dead != live
+    elsewhere = ".draft-00000000" + dead[len(".draft-00000000") :]
+    for name in (f"{live}-out", f"{dead}-out", f"{dead}-other", f"{elsewhere}-out", "out", ".hidden-out"):
+        (tmp_path / name).mkdir()
+    write_phantom(tmp_path / "out", patients=4, engine="sequential")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {f"{live}-out", f"{dead}-other", f"{elsewhere}-out", "out", ".hidden-out"}
 
 
 def test_image_properties_rise_with_the_latent_variables_within_bounds() -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import uuid
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,15 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from validkit.cohort.phantom.anatomy import draw_anatomy
 from validkit.cohort.phantom.lesion import READER_A, READER_B, draw_habit, draw_lesion, outline, rasterize
 from validkit.cohort.phantom.patients import describe, simulate_patients
 from validkit.cohort.phantom.sites import Site, draw_sites
+from validkit.cohort.phantom.staging import refuse_content, whole_folder, write_record
 from validkit.cohort.phantom.ultrasound import Acquisition, simulate_image
-from validkit.engine import Reporter, map_tasks, parse_engine
-from validkit.errors import InputError
+from validkit.engine import Reporter, is_local, map_tasks
 
 SECOND_READER_PATIENTS = 50
 DESCRIPTION = (
@@ -59,42 +54,25 @@ def write_phantom(
 
     out : the folder to make; it must not exist, or be empty
     patients, sites : how many patients, and over how many centres they are divided
-    engine : "sequential", "loky" or "loky:N"; the files are the same bytes whichever
+    engine : see `validkit.engine.map_tasks`; the files are the same bytes whichever, and drawn on this machine: under
+        an engine of several machines by "loky"
 
     The folder holds `cohort.csv`, `images/`, `masks_a/`, `masks_a2/`, `masks_b/` (reader B on 50 patients) and
     `phantom.json` with the truth. It appears under its name only when complete.
     """
     out = Path(out)
-    _refuse_content(out)
-    parse_engine(engine)
+    refuse_content(out)
+    local = engine if is_local(engine) else "loky"
     table, latent = simulate_patients(patients, sites, seed)
     second = _second_reader(patients, seed)
     table = _with_paths(table, second)
     cases = _cases(table, latent, draw_sites(sites, seed), seed, second)
-
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = out.parent / f".{out.name}.{uuid.uuid4().hex[:12]}.partial"
-    try:
+    with whole_folder(out) as folder:
         for name in FOLDERS:
-            (folder / name).mkdir(parents=True)
-        map_tasks(CaseWriter(folder), cases, engine=engine, label="Simulating ultrasound", reporter=reporter)
-        table.to_csv(folder / "cohort.csv", index=False, lineterminator="\n")
-        text = json.dumps(_record(patients, sites, seed), indent=2, ensure_ascii=False) + "\n"
-        (folder / "phantom.json").write_text(text, encoding="utf-8", newline="\n")
-        _refuse_content(out)
-        if out.is_dir():
-            out.rmdir()
-        os.replace(folder, out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            (folder / name).mkdir()
+        map_tasks(CaseWriter(folder), cases, engine=local, label="Simulating ultrasound", reporter=reporter)
+        write_record(folder, table, _record(patients, sites, seed))
     return out
-
-
-def _refuse_content(out: Path) -> None:
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(f"the phantom's folder {out} already exists and is not empty; name another or remove it")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"the phantom's folder {out} is the name of a file; name another")
 
 
 @dataclass(frozen=True)
@@ -105,6 +83,8 @@ class CaseWriter:
 
     def __call__(self, case: Case) -> None:
         """Write the PNG files of a case."""
+        from PIL import Image
+
         for kind, pixels in draw_case(case).items():
             Image.fromarray(pixels).save(
                 self.folder / kind / f"{case.name}.png", format="PNG", optimize=False, compress_level=6
