@@ -16,6 +16,7 @@ import pandas as pd
 from rich.console import Console
 
 from validkit import stats
+from validkit.cli.terminal import Terminal
 from validkit.cohort import read_cohort
 from validkit.cohort.phantom import write_phantom
 from validkit.plan import make_plan, seeder
@@ -23,7 +24,6 @@ from validkit.plnm.inputs import build_inputs
 from validkit.plnm.model import PLNMModel
 from validkit.protocol import Protocol, read_protocol
 from validkit.run import repeated_outlines
-from validkit.terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test writes into a user's ledger."""
+    before = os.environ.get("VALIDKIT_LEDGER")
+    os.environ["VALIDKIT_LEDGER"] = str(tmp_path_factory.mktemp("ledger") / "ledger.jsonl")
+    yield
+    if before is None:
+        del os.environ["VALIDKIT_LEDGER"]
+    else:
+        os.environ["VALIDKIT_LEDGER"] = before
 
 
 @pytest.fixture(scope="session")

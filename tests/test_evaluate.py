@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from validkit import evaluate as module
 from validkit import stats
 from validkit.evaluate import MOST_REPLICATES, SETS, evaluate
+from validkit.evaluate import judging as module
 from validkit.sections import Evaluation
 from validkit.stats import METRICS
 from validkit.store import to_json
@@ -116,15 +116,14 @@ def test_the_declared_kind_of_interval_is_used_where_the_measure_has_it(study: S
 
 
 def test_measures_change_no_other_draw(study: Study, result: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`auc_bootstrap` draws from the shared generator: as if no measure were there, to the byte."""
+    """`auc_bootstrap` draws from the declared seed: as if no measure were there, to the byte, the same for each set."""
     monkeypatch.setattr(module, "_measures", lambda *_: {})
     alone = evaluate(*study, setting(), seed=SEED)
     old = [{k: v for k, v in scores.items() if k != "measures"} for scores in sets_of(result)]
     assert [{k: v for k, v in scores.items() if k != "measures"} for scores in sets_of(alone)] == old
-    rng = np.random.default_rng(SEED)
     for part, scores in alone["models"][0]["sets"].items():
         y, p = risks(study, "nomogram", SETS[part][1])
-        expected = stats.bootstrap("auc", y, p, replicates=40, level=0.9, stratified=True, rng=rng)
+        expected = stats.bootstrap("auc", y, p, replicates=40, level=0.9, stratified=True, rng=SEED)
         assert scores["auc_bootstrap"] == expected.to_dict(), part
 
 

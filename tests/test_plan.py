@@ -36,7 +36,7 @@ def test_a_split_is_a_partition_with_the_events_share_kept(n: int, share: float,
 
 def test_the_same_protocol_gives_the_same_plan() -> None:
     protocol, y = read_protocol("plnm-quick"), outcome(120, 30)
-    pd.testing.assert_frame_equal(make_plan(protocol, y).split, make_plan(protocol, y).split)
+    pd.testing.assert_frame_equal(make_plan(protocol, y).split_table(), make_plan(protocol, y).split_table())
     other = make_plan(read_protocol("plnm-quick", ["protocol.seed.split=7"]), y)
     assert other.training != make_plan(protocol, y).training
 

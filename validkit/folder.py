@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from validkit import __version__
 from validkit.engine import Reporter
 from validkit.errors import InputError
-from validkit.plan import Plan
+from validkit.ledger import RECEIPTS
+from validkit.plan import Plan, sentence_of
 from validkit.protocol import Protocol
 from validkit.provenance import describe_device, sha256_of, versions
 from validkit.store import to_json, write_text
@@ -33,7 +34,9 @@ class Run:
     """One run folder while it is being filled.
 
     notices : what a reader must know: {severity, stage, text}
-    looks : each opening of held-out outcomes while the model was being fitted: {stage, text}
+    looks : each opening of held-out outcomes while the model was being fitted: {stage, split, text, auc}
+    sealed, opening : what the ledger says of the protocol and of the held-out outcomes
+    acceptance : the verdicts, where the protocol declares criteria; sentinels : findings of the sentinels that ran
     """
 
     folder: Path
@@ -47,6 +50,10 @@ class Run:
     timings: list[dict[str, Any]] = field(default_factory=list)
     notices: list[dict[str, str]] = field(default_factory=list)
     looks: list[dict[str, Any]] = field(default_factory=list)
+    sealed: dict[str, Any] = field(default_factory=dict)
+    opening: dict[str, Any] = field(default_factory=dict)
+    acceptance: dict[str, Any] | None = None
+    sentinels: list[dict[str, Any]] = field(default_factory=list)
 
     @contextmanager
     def timed(self, stage: str, say: str = "") -> Iterator[dict[str, Any]]:
@@ -69,8 +76,8 @@ class Run:
         write_text(self.folder / name, to_json(value))
 
 
-def open_folder(run: Run, source: str) -> None:
-    """Make the run folder, or continue the run that is in it if its protocol is the same."""
+def check_folder(run: Run) -> None:
+    """Refuse a folder that holds a run of another protocol, or something else."""
     known = run.folder / "protocol.resolved.json"
     if known.is_file():
         there = json.loads(known.read_text(encoding="utf-8"))["digest"]
@@ -79,8 +86,15 @@ def open_folder(run: Run, source: str) -> None:
                 f"{run.folder} holds a run of another protocol (digest {there[:12]}, this one "
                 f"{run.protocol.digest()[:12]}); give another folder with --out, or delete it"
             )
-    elif run.folder.exists() and any(run.folder.iterdir()):
+    elif run.folder.exists() and not run.folder.is_dir():
+        raise InputError(f"{run.folder} is a file; --out takes the folder that the run is written into")
+    elif run.folder.exists() and any(not path.name.startswith(".") for path in run.folder.iterdir()):
         raise InputError(f"{run.folder} is not empty and holds no run; give another folder with --out")
+
+
+def begin(run: Run, source: str) -> None:
+    """Make the run folder, or continue the run that is in it if its protocol is the same."""
+    check_folder(run)
     run.folder.mkdir(parents=True, exist_ok=True)
     run.write("protocol.resolved.json", {"digest": run.protocol.digest(), "protocol": run.protocol.to_dict()})
     if source:
@@ -99,14 +113,14 @@ def same_cohort(run: Run, data: Cohort) -> None:
     write_text(known, data.digest + "\n")
 
 
-def finish(run: Run, data: Cohort, plan: Plan) -> None:
+def finish(run: Run, data: Cohort, plan: Plan, *, fits: Mapping[str, int]) -> None:
     """Write run.json: what was run, on whom, with what, how long, and the digest of every record."""
     header, seeds = run.protocol.protocol, run.protocol.protocol.seed
     files = {
         str(path.relative_to(run.folder)): sha256_of(path)
         for path in sorted(run.folder.rglob("*"))
         if path.is_file() and path.parent.name in (run.folder.name, "stages") and path.name != "run.json"
-        if not path.name.startswith(("report", "."))
+        if not path.name.startswith(("report.", ".")) and path.name != RECEIPTS
     }
 
     def part(patients: Sequence[str]) -> dict[str, int]:
@@ -141,6 +155,17 @@ def finish(run: Run, data: Cohort, plan: Plan) -> None:
                 "held_out": part(plan.held_out),
                 "sites": {} if data.site is None else {str(k): int(v) for k, v in data.site.value_counts().items()},
             },
+            "design": {
+                "kind": plan.design.kind,
+                "splits": len(plan.splits),
+                "final": plan.final is not None,
+                "sentence": sentence_of(plan),
+            },
+            "fits": dict(fits),
+            "sealed": run.sealed,
+            "opening": run.opening,
+            "acceptance": run.acceptance,
+            "sentinels": run.sentinels,
             "device": describe_device(run.device),
             "engine": run.engine,
             "seeds": {"split": seeds.split, "torch": seeds.torch},

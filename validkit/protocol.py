@@ -8,20 +8,33 @@ out), so comments, key order and white space do not matter.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError, model_validator
 
+from validkit.combinations import impossible
 from validkit.errors import InputError
-from validkit.sections import CohortSpec, Design, Evaluation, Header, Model, Section
+from validkit.sections import (
+    PLNM,
+    Acceptance,
+    CohortSpec,
+    Design,
+    Estimators,
+    Evaluation,
+    Header,
+    Holdout,
+    Imputation,
+    Model,
+    Predictions,
+    Section,
+    Sentinels,
+)
+from validkit.wording import explain, nearest
 
 __all__ = [
     "CohortSpec",
@@ -49,47 +62,98 @@ class Protocol(Section):
 
     protocol: Header
     cohort: CohortSpec
-    design: Design = Design()
+    design: Design = Holdout()
     model: Model
+    imputation: Imputation = Imputation()
     evaluation: Evaluation = Evaluation()
+    acceptance: Acceptance = Acceptance()
+    sentinels: Sentinels = Sentinels()
 
     @model_validator(mode="after")
     def _names_agree(self) -> Protocol:
         faults = [
-            f"{place} names {name!r}, which {where} does not declare{_nearest(name, known)}"
+            f"{place} names {name!r}, which {where} does not declare{nearest(name, known)}"
             for place, names, where, known in self._names_used()
             for name in names
             if name not in known
         ]
+        faults += impossible(self)
         if faults:
             raise ValueError("\n".join(faults))
         return self
 
     def _names_used(self) -> list[tuple[str, Sequence[str], str, Collection[str]]]:
         """Every place that refers to a name declared elsewhere."""
-        outlines, predictors = self.cohort.outlines, self.cohort.predictors
-        repro, nomogram = self.model.reproducibility, self.model.nomogram.predictors
-        deep = [f"deep/{name}" for name in self.model.deep.backbones]
-        branches = [f"{branch}/{name}" for branch in ("radiomics", "fusion") for name in self.model.classifiers.use]
-        models = ["radiomics", "fusion", "clinical", "nomogram", *deep, *branches]
-        return [
-            ("model.reproducibility.intra", repro.intra, "cohort.outlines", outlines),
-            ("model.reproducibility.inter", repro.inter, "cohort.outlines", outlines),
-            ("model.clinical.candidates", self.model.clinical.candidates or (), "cohort.predictors", predictors),
-            (
-                "model.nomogram.predictors",
-                nomogram if isinstance(nomogram, tuple) else (),
-                "cohort.predictors",
-                predictors,
-            ),
-            ("evaluation.compare.reference", (self.evaluation.compare.reference,), "the model", models),
-        ]
+        predictors, models = self.cohort.predictors, self.model_names()
+        acceptance = self.acceptance
+        judged = [acceptance.model] if acceptance.model else []
+        judged += [c.better_than.model for c in acceptance.criteria.values() if c.better_than and c.better_than.model]
+        found: list[tuple[str, Sequence[str], str, Collection[str]]] = []
+        if self.model.kind != "bundle":
+            found.append(("evaluation.compare.reference", (self.evaluation.compare.reference,), "the model", models))
+            found.append(("acceptance", judged, "the model", models))
+        if isinstance(self.model, Estimators):
+            for one in self.model.estimators:
+                place = f"model.estimators ({one.name}).predictors"
+                found.append((place, one.predictors or (), "cohort.predictors", predictors))
+        if isinstance(self.model, PLNM):
+            outlines, repro = self.cohort.outlines, self.model.reproducibility
+            nomogram = self.model.nomogram.predictors
+            clinical = nomogram if isinstance(nomogram, tuple) else ()
+            found += [
+                ("model.reproducibility.intra", repro.intra, "cohort.outlines", outlines),
+                ("model.reproducibility.inter", repro.inter, "cohort.outlines", outlines),
+                ("model.clinical.candidates", self.model.clinical.candidates or (), "cohort.predictors", predictors),
+                ("model.nomogram.predictors", clinical, "cohort.predictors", predictors),
+            ]
+        return found
+
+    def model_names(self) -> list[str]:
+        """Every model that the protocol judges, by the names that predictions bear; none known for a bundle."""
+        model = self.model
+        if isinstance(model, PLNM):
+            deep = [f"deep/{name}" for name in model.deep.backbones]
+            branches = [f"{branch}/{name}" for branch in ("radiomics", "fusion") for name in model.classifiers.use]
+            return ["radiomics", "fusion", "clinical", "nomogram", *deep, *branches]
+        if isinstance(model, Estimators):
+            return [one.name for one in model.estimators]
+        return [one.name for one in model.columns] if isinstance(model, Predictions) else []
+
+    @property
+    def plnm(self) -> PLNM:
+        """The settings of the PLNM model; InputError where the protocol declares another kind of model."""
+        if not isinstance(self.model, PLNM):
+            raise InputError(f"protocol {self.protocol.name!r} declares a model of kind {self.model.kind!r}, not plnm")
+        return self.model
 
     @property
     def cross_fits(self) -> bool:
         """Whether anything declared needs predictions of training patients by fits that did not see them."""
-        score, threshold = self.model.nomogram.fusion_score, self.evaluation.thresholds.on
-        return score == "cross-fitted" or threshold == "training-cross-fitted"
+        thresholds, model = self.evaluation.thresholds, self.model
+        operating = thresholds.choose == "youden" and thresholds.on == "training-cross-fitted"
+        if isinstance(model, PLNM):
+            return operating or model.nomogram.fusion_score == "cross-fitted"
+        if isinstance(model, Estimators):
+            return operating or any(one.recalibrate != "none" for one in model.estimators)
+        return False
+
+    @property
+    def looks(self) -> bool:
+        """Whether held-out outcomes are opened while the model is fitted, as the protocol says."""
+        selects = isinstance(self.model, PLNM | Estimators) and "selection" in self.model.before_split
+        return selects or self.chooses_by_held_out
+
+    @property
+    def chooses_by_held_out(self) -> bool:
+        """Whether a network or a classifier is chosen by its AUC on held-out patients."""
+        model = self.model
+        return isinstance(model, PLNM) and "held-out auc" in (model.deep.choose, model.classifiers.choose)
+
+    @property
+    def copies(self) -> int:
+        """How many completed copies of the predictors every split is fitted on; 1 without multiple imputation."""
+        several = self.cohort.missing == "impute" and self.imputation.method == "iterative"
+        return self.imputation.copies if several else 1
 
     def to_dict(self) -> dict[str, Any]:
         """Every setting, defaults written out, as plain JSON types."""
@@ -140,7 +204,7 @@ def parse_protocol(text: str, *, source: str = "protocol", overrides: Sequence[s
     try:
         return Protocol.model_validate(data)
     except ValidationError as error:
-        faults = [line for detail in error.errors(include_url=False) for line in _explain(detail, data)]
+        faults = [line for detail in error.errors(include_url=False) for line in explain(detail, data, Protocol)]
         raise ProtocolError(source, faults) from error
 
 
@@ -169,78 +233,3 @@ def _apply(data: dict[str, Any], override: str) -> None:
         if not isinstance(place, dict):
             raise InputError(f"override {override!r}: {part!r} is not a section of the protocol")
     place[parts[-1]] = parsed
-
-
-def _explain(detail: ErrorDetails, data: Mapping[str, Any]) -> list[str]:
-    """One validation error in the protocol's own words, with its place and the mend."""
-    steps = tuple(step for step in detail["loc"] if not _is_tag(step))
-    place = _dotted(steps) or "the protocol"
-    kind, value = detail["type"], detail["input"]
-    if kind == "extra_forbidden":
-        known = _keys_at(detail["loc"][:-1])
-        return [f"{place}: unknown key{_nearest(str(detail['loc'][-1]), known)}"]
-    if kind == "missing":
-        return [f"{place}: required, but not there"]
-    if kind == "value_error":
-        message = detail["msg"].removeprefix("Value error, ")
-        prefix = "" if place == "the protocol" else f"{place}: "
-        return [f"{prefix}{line}" for line in message.splitlines()]
-    if kind == "literal_error":
-        expected = detail["ctx"]["expected"]
-        options = [option.strip("' ") for option in expected.replace(" or ", ", ").split(", ")]
-        return [f"{place}: got {value!r}, expected {expected}{_nearest(str(value), options, list_known=False)}"]
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        expected = str(detail.get("ctx", {}).get("expected_tags", "mann-whitney, spearman, lasso"))
-        return [f"{place}: `method` must be one of {expected}; got {value!r}"]
-    shown = "" if isinstance(value, dict) else f"; got {value!r}"
-    message = detail["msg"].removeprefix("Input ")
-    return [f"{place}: {message}{shown}"]
-
-
-def _is_tag(step: int | str) -> bool:
-    """Pydantic names a tagged union's branch in the path; a reader of the file sees no such step."""
-    return step in ("mann-whitney", "spearman", "lasso") or (isinstance(step, str) and ("[" in step or step == "str"))
-
-
-def _dotted(steps: Sequence[int | str]) -> str:
-    text = ""
-    for step in steps:
-        text += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
-
-
-def _keys_at(steps: Sequence[int | str]) -> list[str]:
-    """The keys that the section at this place knows, found by walking the declared types."""
-    annotation: Any = Protocol
-    for step in steps:
-        branches = _models_in(annotation)
-        if isinstance(step, int):
-            continue
-        found = [
-            info.annotation
-            for model in branches
-            for name, info in model.model_fields.items()
-            if step in (name, info.alias)
-        ]
-        if found:
-            annotation = found[0]
-        elif _is_tag(step):
-            annotation = next(m for m in branches if step in get_args(m.model_fields["method"].annotation))
-        # otherwise the step is a key of a table of named sections, whose values have the same type
-    return sorted({info.alias or name for model in _models_in(annotation) for name, info in model.model_fields.items()})
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The section types inside a type: optional, listed, in a table of names, or one of several."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if get_origin(annotation) in (Union, UnionType, tuple, dict) or get_args(annotation):
-        return [model for part in get_args(annotation) for model in _models_in(part)]
-    return []
-
-
-def _nearest(name: str, known: Collection[str], *, list_known: bool = True) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(sorted(known)) or 'none'}" if list_known else ""

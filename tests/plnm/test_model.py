@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,9 @@ pytest.importorskip("xgboost", reason="needs the models extra")
 from validkit.plan import seeder
 from validkit.plnm import crossfit
 from validkit.plnm.deep.bank import build_bank
-from validkit.plnm.model import Inputs, PLNMModel
+from validkit.plnm.inputs import Inputs
+from validkit.plnm.model import PLNMModel
+from validkit.plnm.tasks import tasks
 from validkit.protocol import Protocol, parse_protocol, source_of
 from validkit.store import Store
 
@@ -56,12 +60,12 @@ def simulated() -> tuple[Inputs, pd.Series]:
         index=patients,
     )
     bank = build_bank(lesions, image_size=32, margin=0.15)
-    return Inputs(features, repeats, predictors, bank), y
+    return Inputs(features, repeats, predictors, bank, np.arange(N), np.ones(N, dtype=bool)), y
 
 
 def model(declared: Protocol, store: Store | None = None) -> PLNMModel:
     return PLNMModel(
-        declared.model,
+        declared.plnm,
         predictors=declared.cohort.predictors,
         groups={"intra": ("reader_a", "reader_a_again"), "inter": ("reader_a", "reader_b")},
         seed_of=seeder(42),
@@ -74,7 +78,7 @@ def model(declared: Protocol, store: Store | None = None) -> PLNMModel:
 @pytest.fixture(scope="module")
 def fitted(simulated: tuple[Inputs, pd.Series]) -> PLNMModel:
     inputs, y = simulated
-    return model(protocol()).fit(inputs.take(inputs.patients[:54]), y)
+    return model(protocol()).fit(inputs.take(inputs.patients[:54]), y.to_numpy()[:54])
 
 
 def test_every_model_predicts_probabilities(fitted: PLNMModel, simulated: tuple[Inputs, pd.Series]) -> None:
@@ -100,22 +104,21 @@ def test_predictions_do_not_depend_on_who_else_is_predicted(
 
 def test_the_same_fit_gives_the_same_bytes(fitted: PLNMModel, simulated: tuple[Inputs, pd.Series]) -> None:
     inputs, y = simulated
-    again = model(protocol()).fit(inputs.take(inputs.patients[:54]), y)
+    again = model(protocol()).fit(inputs.take(inputs.patients[:54]), y.to_numpy()[:54])
     assert again.predict(inputs).to_numpy().tobytes() == fitted.predict(inputs).to_numpy().tobytes()
 
 
 def test_a_fit_from_records_gives_the_same_bytes(tmp_path, fitted, simulated) -> None:  # type: ignore[no-untyped-def]
     inputs, y = simulated
     training = inputs.take(inputs.patients[:54])
-    model(protocol(), Store(tmp_path)).fit(training, y)
+    model(protocol(), Store(tmp_path)).fit(training, y.to_numpy()[:54])
     names = {str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("record.json")}
     assert names == {
         "deep/efficientnet-lite0",
         *(f"classifiers/{branch}/{name}" for branch in ("radiomics", "fusion") for name in ("lr", "knn")),
-        "cross-fitting/fold-1",
-        "cross-fitting/fold-2",
+        *(f"cross-fitting/fold-{k}/{part}" for k in (1, 2) for part in ("efficientnet-lite0", "classifiers")),
     }
-    resumed = model(protocol(), Store(tmp_path)).fit(training, y)
+    resumed = model(protocol(), Store(tmp_path)).fit(training, y.to_numpy()[:54])
     assert resumed.predict(inputs).to_numpy().tobytes() == fitted.predict(inputs).to_numpy().tobytes()
     assert resumed.cross_fitted_["nomogram"].tobytes() == fitted.cross_fitted_["nomogram"].tobytes()
 
@@ -129,8 +132,13 @@ def test_a_folds_predictions_do_not_know_its_patients_outcomes(
     training, rest = np.arange(0, 36), np.arange(36, 54)
     flipped = outcome.copy()
     flipped[rest] = 1 - flipped[rest]
-    plain = crossfit._fold(fitted, training_inputs, outcome, training, rest)
-    other = crossfit._fold(fitted, training_inputs, flipped, training, rest)
+
+    def fold(y: np.ndarray) -> dict[str, np.ndarray]:
+        network = crossfit._network(fitted, "efficientnet-lite0", training_inputs, y, training, rest)
+        found = crossfit._fold(fitted, training_inputs, y, training, rest, network["components"])
+        return {**found, **network}
+
+    plain, other = fold(outcome), fold(flipped)
     assert plain.keys() == other.keys()
     for name, values in plain.items():
         assert values.tobytes() == other[name].tobytes(), name
@@ -148,7 +156,7 @@ def test_the_papers_reading_needs_no_cross_fitting(simulated: tuple[Inputs, pd.S
     inputs, y = simulated
     declared = protocol("model.nomogram.fusion_score=resubstituted", "evaluation.thresholds.on=training")
     assert not declared.cross_fits
-    found = model(declared).fit(inputs.take(inputs.patients[:54]), y)
+    found = model(declared).fit(inputs.take(inputs.patients[:54]), y.to_numpy()[:54])
     assert found.cross_fitted_ == {}
     apparent = found.fitted(inputs.take(inputs.patients[:54]))
     np.testing.assert_array_equal(found.fusion_score_, apparent["fusion"].to_numpy())
@@ -163,7 +171,7 @@ def test_choosing_by_held_out_auc_needs_a_look(simulated: tuple[Inputs, pd.Serie
     )
     training, held_out = inputs.take(inputs.patients[:54]), inputs.take(inputs.patients[54:])
     with pytest.raises(ValueError, match="opens held-out outcomes, which this design does not allow"):
-        model(declared).fit(training, y)
+        model(declared).fit(training, y.to_numpy()[:54])
     looked = []
 
     def look(stage: str, predict) -> Mapping[str, float]:  # type: ignore[no-untyped-def]
@@ -171,7 +179,7 @@ def test_choosing_by_held_out_auc_needs_a_look(simulated: tuple[Inputs, pd.Serie
         assert all(len(values) == len(held_out.patients) for values in predict(held_out).values())
         return {name: float(name.endswith("/knn")) for name in predict(held_out)}
 
-    found = model(declared).fit(training, y, look)
+    found = model(declared).fit(training, y.to_numpy()[:54], look)
     assert looked == ["radiomics", "fusion"]
     assert found.chosen_["fusion"] == "knn"
 
@@ -182,9 +190,43 @@ def test_an_undefined_feature_takes_the_training_median(fitted: PLNMModel, simul
     feature = fitted.medians_.index[0]
     features = held_out.radiomics.copy()
     features.loc[held_out.patients[3], feature] = np.nan
-    broken = Inputs(features, inputs.repeats, held_out.predictors, held_out.bank)
+    broken = replace(held_out, radiomics=features)
     assert fitted.undefined(held_out).empty
     assert dict(fitted.undefined(broken)) == {held_out.patients[3]: 1}
     features = features.fillna({feature: fitted.medians_[feature]})
-    mended = Inputs(features, inputs.repeats, held_out.predictors, held_out.bank)
+    mended = replace(held_out, radiomics=features)
     pd.testing.assert_frame_equal(fitted.predict(broken), fitted.predict(mended))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        ("model.deep.choose=cross-validation",),
+        ("model.nomogram.fusion_score=resubstituted", "evaluation.thresholds.on=training"),
+    ],
+)
+def test_the_fits_that_are_made_are_those_announced(simulated: tuple[Inputs, pd.Series], more: tuple[str, ...]) -> None:
+    inputs, y = simulated
+    declared = protocol(*more)
+    made = model(declared).fit(inputs.take(inputs.patients[:54]), y.to_numpy()[:54]).fits_
+    announced: Counter[str] = Counter()
+    for task in tasks(declared.plnm, cross_fit=declared.cross_fits, seed_of=seeder(42), torch_seed=3407):
+        announced[task.stage] += task.fits
+    assert dict(made) == dict(announced)
+
+
+def test_a_resample_keeps_the_copies_of_a_patient_together(simulated: tuple[Inputs, pd.Series]) -> None:
+    inputs, y = simulated
+    rng = np.random.default_rng(5)
+    rows = np.sort(rng.integers(0, N, N))
+    drawn = inputs.take(inputs.patients[rows])
+    assert drawn.patients.is_unique
+    assert drawn.originals.sum() == len(set(rows))
+    outcome = y.to_numpy()[rows]
+    for training, rest in crossfit.folds_of(model(protocol()), outcome, drawn.groups):
+        assert not set(drawn.groups[training]) & set(drawn.groups[rest])
+    few = protocol('model.radiomics.select=[{method = "mann-whitney"}, {method = "lasso", folds = 3}]')
+    fitted = model(few).fit(drawn, outcome)
+    assert np.isfinite(fitted.predict(inputs).to_numpy()).all()
+    assert fitted.parameters_digest() == model(few).fit(drawn, outcome).parameters_digest()

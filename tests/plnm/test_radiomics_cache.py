@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from validkit.durable import default_cache
 from validkit.errors import InputError
 from validkit.plnm.radiomics import cache as cache_module
-from validkit.plnm.radiomics.cache import FeatureCache, content_key, default_cache, settings_digest
+from validkit.plnm.radiomics.cache import FeatureCache, content_key, settings_digest
 from validkit.plnm.radiomics.extraction import Measured
 from validkit.plnm.radiomics.presets import preset_named
 

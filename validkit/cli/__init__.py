@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from validkit import __version__
+from validkit.cli import protocols, records
+from validkit.cli.options import AsJson, CohortPath, Device, Engine, LedgerFile, Overrides, ProtocolName, print_json
+from validkit.cli.terminal import Terminal
 from validkit.errors import ValidkitError
-from validkit.terminal import Terminal
 
 app = typer.Typer(
     name="validkit",
@@ -23,29 +25,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-protocols = typer.Typer(help="Look at declared protocols.", no_args_is_help=True)
-app.add_typer(protocols, name="protocol")
-
-ProtocolName = Annotated[str, typer.Argument(help="A protocol's TOML file, or the name of a shipped one.")]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", help="Change one setting: section.key=value. May be given again.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Engine = Annotated[str, typer.Option(help="sequential, loky or loky:N.")]
+app.add_typer(protocols.app, name="protocol")
+app.add_typer(records.app, name="ledger")
+app.command("verify")(records.verify)
 
 
 @app.command()
 def run(
     protocol: ProtocolName,
-    cohort: Annotated[Path | None, typer.Option(help="Folder with cohort.csv; without it, the phantom.")] = None,
+    cohort: CohortPath = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/NAME.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
     engine: Engine = "loky",
     cache: Annotated[Path | None, typer.Option(help="Where extracted features are kept for every run.")] = None,
+    ledger: LedgerFile = None,
+    sentinels: Annotated[bool, typer.Option("--sentinels", help="Run every leakage sentinel.")] = False,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the whole model under a protocol, to a report. Run again, it resumes."""
+    """Run the whole model under a protocol, to a report. Run again, it resumes.
+
+    Exit 1 where the protocol's acceptance criteria are not met, or undecided unless it says that they may be.
+    """
     from validkit.protocol import read_protocol, source_of
     from validkit.report import render_report, summary
     from validkit.run import run_protocol
@@ -65,6 +66,8 @@ def run(
             device=device,
             engine=engine,
             cache=cache,
+            ledger=ledger,
+            sentinels=sentinels,
             reporter=terminal,
         )
     except KeyboardInterrupt:
@@ -76,6 +79,43 @@ def run(
         print((folder / "evaluation.json").read_text(encoding="utf-8"))
     else:
         console.print(summary(folder))
+    acceptance = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("acceptance")
+    if acceptance and acceptance["exit_code"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    protocol: ProtocolName,
+    cohort: CohortPath = None,
+    device: Device = "auto",
+    engine: Engine = "loky",
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what a run would do before anything runs: splits, tasks, seeds, fits, estimated time."""
+    from validkit.durable import default_cache
+    from validkit.engine import workers
+    from validkit.plan_table import plan_record, render_plan
+    from validkit.planned import plan_of
+    from validkit.protocol import read_protocol
+    from validkit.provenance import resolve_device
+    from validkit.timings import known_timings
+
+    declared, chosen = read_protocol(protocol, overrides or ()), resolve_device(device)
+    known = known_timings(default_cache(), chosen)
+    planned = plan_of(declared, cohort, device=chosen, known=known, reporter=Terminal(Console(stderr=True)))
+    facts: dict[str, Any] = {
+        "patients": len(planned.plan.patients),
+        "workers": workers(engine),
+        "device": chosen,
+        "learned": bool(known),
+    }
+    if as_json:
+        record = plan_record(planned.tasks, planned.plan.units, **facts)
+        print_json(record | {"protocol": declared.protocol.name, "digest": declared.digest()})
+    else:
+        Console().print(render_plan(planned.tasks, planned.plan.units, **facts))
 
 
 @app.command()
@@ -84,14 +124,26 @@ def phantom(
     patients: Annotated[int, typer.Option(min=20)] = 421,
     sites: Annotated[int, typer.Option(min=1)] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 42,
+    kind: Annotated[str, typer.Option(help="plnm (with images), clinical, or predictions (tables).")] = "plnm",
+    missing: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share of missing cells, for clinical.")] = 0.0,
     engine: Engine = "loky",
     as_json: AsJson = False,
 ) -> None:
-    """Simulate a cohort: B-mode images, three outlines of each lesion, clinical columns."""
-    from validkit.cohort.phantom import write_phantom
+    """Simulate a cohort: B-mode images, three outlines of each lesion, clinical columns; or a table alone."""
+    from validkit.cohort.phantom import write_phantom, write_table_phantom
+    from validkit.errors import InputError
 
     console = Console(stderr=as_json)
-    folder = write_phantom(out, patients=patients, sites=sites, seed=seed, engine=engine, reporter=Terminal(console))
+    if kind == "plnm" and missing == 0.0:
+        folder = write_phantom(
+            out, patients=patients, sites=sites, seed=seed, engine=engine, reporter=Terminal(console)
+        )
+    elif kind in ("clinical", "predictions"):
+        folder = write_table_phantom(out, kind, patients=patients, sites=sites, seed=seed, missing=missing)
+    elif kind == "plnm":
+        raise InputError("--missing is for --kind clinical")
+    else:
+        raise InputError(f"--kind must be plnm, clinical or predictions; got {kind!r}")
     facts = json.loads((folder / "phantom.json").read_text(encoding="utf-8"))
     if as_json:
         print(json.dumps(facts, sort_keys=True))
@@ -121,40 +173,6 @@ def doctor(as_json: AsJson = False) -> None:
     for finding in findings:
         table.add_row(marks[finding.outcome], finding.part, finding.text)
     Console().print(table)
-
-
-@protocols.command("check")
-def protocol_check(protocol: ProtocolName, overrides: Overrides = None) -> None:
-    """Say whether a protocol can be run, or everything that is wrong with it."""
-    from validkit.protocol import read_protocol
-
-    declared = read_protocol(protocol, overrides or ())
-    print(f"{declared.protocol.name}: sound, digest {declared.digest()}")
-
-
-@protocols.command("show")
-def protocol_show(protocol: ProtocolName, overrides: Overrides = None) -> None:
-    """Print a protocol with every default written out, as JSON."""
-    from validkit.protocol import read_protocol
-
-    print(json.dumps(read_protocol(protocol, overrides or ()).to_dict(), indent=2))
-
-
-@protocols.command("digest")
-def protocol_digest(protocol: ProtocolName, overrides: Overrides = None) -> None:
-    """Print a protocol's digest."""
-    from validkit.protocol import read_protocol
-
-    print(read_protocol(protocol, overrides or ()).digest())
-
-
-@protocols.command("list")
-def protocol_list() -> None:
-    """Print the shipped protocols and the questions they answer."""
-    from validkit.protocol import read_protocol, shipped_protocols
-
-    for name in shipped_protocols():
-        print(f"{name:20s} {read_protocol(name).protocol.question}")
 
 
 def _version(wanted: bool) -> None:

@@ -1,121 +1,85 @@
-"""Predictions to every statistic the protocol asks for.
-
-The evaluation sees predictions and outcomes, never a model. Thresholds come from training patients; held-out patients
-are judged at them.
-"""
+"""Every statistic of one model on one set of patients."""
 
 from __future__ import annotations
 
 import inspect
 import math
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from validkit import stats
-from validkit.plan import HELD_OUT, TRAINING
+from validkit.evaluate.tables import SETS
+from validkit.plan import TRAINING
 from validkit.sections import Evaluation
 
-CROSS_FITTED = "training-cross-fitted"
-SETS = {TRAINING: (TRAINING, "apparent"), CROSS_FITTED: (TRAINING, "cross-fitted"), HELD_OUT: (HELD_OUT, "held-out")}
 DISTANCES = ("ici", "e50", "e90", "emax", "eci")
 """measures that `stats.calibration_errors` gives together: one smooth curve, one bootstrap"""
 MOST_REPLICATES = 2000
 """of a measure among "measures": at n = 421 that many cost 0.4 s for the distances and 0.1 s for the others together"""
+METRIC_OF = {"slope": "calibration_slope", "oe": "observed_expected"}
+"""names in evaluation.json that differ from the registry's"""
+DECIDED = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
 
 
-def evaluate(
-    predictions: pd.DataFrame,
-    outcome: pd.Series,
-    models: Sequence[Mapping[str, Any]],
+@dataclass(frozen=True, eq=False)
+class Operating:
+    """The operating thresholds: cuts (n,), one a patient, from the split that held the patient out; rule in words."""
+
+    cuts: np.ndarray
+    rule: str
+
+    @property
+    def value(self) -> float:
+        """The threshold, or the median where splits differ."""
+        return float(np.median(self.cuts))
+
+    @property
+    def one(self) -> bool:
+        """Whether all patients are judged at the same threshold."""
+        return bool((self.cuts == self.cuts[0]).all())
+
+    def decided(self, p: np.ndarray) -> tuple[np.ndarray, float]:
+        """What classification is judged on: the risks and their threshold, or decisions (0 or 1) at one half."""
+        return (p, self.value) if self.one else ((p >= self.cuts).astype(np.float64), 0.5)
+
+    def words(self) -> str:
+        """The rule, with the range of the thresholds where splits differ."""
+        if self.one:
+            return self.rule
+        return f"{self.rule}; each split's own, {self.cuts.min():.3g} to {self.cuts.max():.3g}"
+
+
+def judge(
+    y: np.ndarray,
+    p: np.ndarray,
+    part: str,
+    operating: Operating,
     setting: Evaluation,
-    *,
     seed: int,
 ) -> dict[str, Any]:
-    """Every model on every set, and the comparisons between them, as plain JSON types.
+    """The statistics of `p` for `y` as results, by their name in evaluation.json; "measures": all of the registry.
 
-    predictions : columns patient, set, kind ("apparent", "cross-fitted", "held-out"), model, probability
-    outcome : 0/1, indexed by patient
-    models : {name, label, family, classifier, backbone, chosen} of each model, in the report's order
-    seed : of the bootstrap
-
-    "measures" of a model on a set holds every measure of `stats.METRICS`, at the operating threshold if it needs one.
-    Where only the bootstrap gives an interval, the protocol's replicates are drawn, `MOST_REPLICATES` at most (the note
-    says how many), from a generator of the measure's own: a further measure changes no other number, and every model is
-    judged on the same drawn patients.
+    seed : of every draw; each model and set starts from it anew, so that all are judged on the same drawn patients
     """
-    tables = {name: _wide(predictions, *where) for name, where in SETS.items()}
-    rng = np.random.default_rng(seed)
-    judged = [{**model, "sets": _judge(str(model["name"]), tables, outcome, setting, rng, seed)} for model in models]
-    grid = _grid(setting)
-    strategies = {}
-    for name in (TRAINING, HELD_OUT):
-        y = outcome.loc[tables[name].index].to_numpy()
-        strategies[name] = {
-            "treat_all": stats.treat_all(y, thresholds=grid).to_dict(),
-            "treat_none": stats.treat_none(y, thresholds=grid).to_dict(),
-        }
-    compared = _compared(models, setting.compare.reference)
-    return {
-        "level": setting.level,
-        "focus": list(setting.decision_curve.focus),
-        "models": judged,
-        "reference_strategies": strategies,
-        "comparisons": {name: _compare(tables[name], outcome, compared, setting) for name in (TRAINING, HELD_OUT)},
-    }
-
-
-def _wide(predictions: pd.DataFrame, part: str, kind: str) -> pd.DataFrame:
-    """(patients, models) of one kind of prediction; a model without them has no column."""
-    rows = predictions[(predictions["set"] == part) & (predictions["kind"] == kind)]
-    return rows.pivot(index="patient", columns="model", values="probability")
-
-
-def _judge(
-    name: str,
-    tables: Mapping[str, pd.DataFrame],
-    outcome: pd.Series,
-    setting: Evaluation,
-    rng: np.random.Generator,
-    seed: int,
-) -> dict[str, Any]:
-    threshold, rule = _threshold(name, tables, outcome, setting)
-    result = {}
-    for part, table in tables.items():
-        if name in table.columns:
-            y = outcome.loc[table.index].to_numpy()
-            p = table[name].to_numpy()
-            result[part] = _statistics(y, p, part, threshold, rule, setting, rng)
-            result[part]["measures"] = _measures(y, p, threshold, setting, seed)
+    result = _statistics(y, p, part, operating, setting, np.random.default_rng(seed))
+    result["measures"] = _measures(y, p, operating, setting, seed)
     return result
-
-
-def _threshold(
-    name: str, tables: Mapping[str, pd.DataFrame], outcome: pd.Series, setting: Evaluation
-) -> tuple[float, str]:
-    """The operating threshold and, in words, where it comes from."""
-    wanted = CROSS_FITTED if setting.thresholds.on == "training-cross-fitted" else TRAINING
-    part = wanted if name in tables[wanted].columns else TRAINING
-    table = tables[part]
-    value = stats.youden_threshold(outcome.loc[table.index].to_numpy(), table[name].to_numpy())
-    kind = SETS[part][1]
-    missing = "; this model has no cross-fitted predictions" if part != wanted else ""
-    return float(value), f"largest Youden index on {kind} predictions of training patients{missing}"
 
 
 def _statistics(
     y: np.ndarray,
     p: np.ndarray,
     part: str,
-    threshold: float,
-    rule: str,
+    operating: Operating,
     setting: Evaluation,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     level = setting.level
+    decided, cut = operating.decided(p)
     groups = setting.hosmer_lemeshow.groups
     risks = [np.histogram(p[y == kind], bins=np.linspace(0, 1, 21))[0].tolist() for kind in (1, 0)]
     result: dict[str, Any] = {
@@ -129,17 +93,17 @@ def _statistics(
         "calibration_in_the_large": stats.calibration_in_the_large(y, p, level=level),
         "oe": stats.observed_expected(y, p, level=level),
         "hosmer_lemeshow": stats.hosmer_lemeshow(y, p, groups=groups, fitted_here=part == TRAINING),
-        "threshold": {"value": threshold, "rule": rule},
-        "accuracy": stats.accuracy(y, p, threshold=threshold, level=level),
-        "sensitivity": stats.sensitivity(y, p, threshold=threshold, level=level),
-        "specificity": stats.specificity(y, p, threshold=threshold, level=level),
-        "ppv": stats.ppv(y, p, threshold=threshold, level=level),
-        "npv": stats.npv(y, p, threshold=threshold, level=level),
+        "threshold": {"value": operating.value, "rule": operating.words()},
+        "accuracy": stats.accuracy(y, decided, threshold=cut, level=level),
+        "sensitivity": stats.sensitivity(y, decided, threshold=cut, level=level),
+        "specificity": stats.specificity(y, decided, threshold=cut, level=level),
+        "ppv": stats.ppv(y, decided, threshold=cut, level=level),
+        "npv": stats.npv(y, decided, threshold=cut, level=level),
         "at": [_at(y, p, value, level) for value in setting.thresholds.also],
         "roc": stats.roc_curve(y, p, level=level),
         "calibration": stats.calibration_curve(y, p, method=setting.calibration_curve, level=level),
         "calibration_groups": stats.calibration_groups(y, p, groups=groups),
-        "decision": stats.decision_curve(y, p, thresholds=_grid(setting), level=level),
+        "decision": stats.decision_curve(y, p, thresholds=grid(setting), level=level),
         "risks": {"edges": [round(0.05 * i, 2) for i in range(21)], "event": risks[0], "no_event": risks[1]},
     }
     if setting.bootstrap.replicates:
@@ -153,21 +117,25 @@ def _statistics(
             stratified=setting.bootstrap.stratified,
             rng=rng,
         )
-    return {key: value.to_dict() if hasattr(value, "to_dict") else value for key, value in result.items()}
+    return result
 
 
-def _measures(y: np.ndarray, p: np.ndarray, threshold: float, setting: Evaluation, seed: int) -> dict[str, Any]:
+def _measures(y: np.ndarray, p: np.ndarray, operating: Operating, setting: Evaluation, seed: int) -> dict[str, Any]:
     """Every measure of the registry, in its order."""
+    decided, cut = operating.decided(p)
     distances = _measure("calibration_errors", stats.calibration_errors, y, p, setting, seed)
     found = {}
     for name, metric in stats.METRICS.items():
-        options: dict[str, Any] = {"threshold": threshold} if metric.needs_threshold else {}
+        classified = metric.domain == "classification"
+        options: dict[str, Any] = {}
+        if metric.needs_threshold:
+            options["threshold"] = cut if classified else operating.value
         if name == "auc":
             options["method"] = setting.auc
         if name in DISTANCES:
-            found[name] = distances[name].to_dict()
+            found[name] = distances[name]
         else:
-            found[name] = _measure(name, metric.function, y, p, setting, seed, **options).to_dict()
+            found[name] = _measure(name, metric.function, y, decided if classified else p, setting, seed, **options)
     return found
 
 
@@ -196,33 +164,22 @@ def _measure(
 def _at(y: np.ndarray, p: np.ndarray, threshold: float, level: float) -> dict[str, Any]:
     names = ("sensitivity", "specificity", "net_benefit")
     measures = {name: stats.METRICS[name].function for name in names}
-    found = {name: measure(y, p, threshold=threshold, level=level).to_dict() for name, measure in measures.items()}
+    found = {name: measure(y, p, threshold=threshold, level=level) for name, measure in measures.items()}
     return {"threshold": threshold, **found}
 
 
-def _grid(setting: Evaluation) -> np.ndarray:
+def grid(setting: Evaluation) -> np.ndarray:
+    """The thresholds of the decision curve."""
     curve = setting.decision_curve
     return stats.decision_grid(curve.from_, curve.to, curve.step)
 
 
-def _compared(models: Sequence[Mapping[str, Any]], reference: str) -> list[str]:
-    """The reference first, then the other whole models (a branch by its chosen classifier)."""
-    whole = [str(model["name"]) for model in models if model["classifier"] is None or model["name"] == model["family"]]
-    return [reference, *(name for name in whole if name != reference)]
-
-
-def _compare(
-    table: pd.DataFrame, outcome: pd.Series, names: Sequence[str], setting: Evaluation
-) -> list[dict[str, Any]]:
-    """The reference against every other model by DeLong's test, p adjusted over the tests of this set."""
-    y = outcome.loc[table.index].to_numpy()
-    reference, *others = names
-    found = [
-        stats.compare_auc(y, table[reference].to_numpy(), table[other].to_numpy(), level=setting.level)
-        for other in others
-    ]
-    adjusted = stats.adjust_p_values([c.test.p_value for c in found], method=setting.compare.adjust)
-    return [
-        {**c.to_dict(), "a": reference, "b": other, "p_adjusted": None if np.isnan(p) else float(p)}
-        for c, other, p in zip(found, others, adjusted, strict=True)
-    ]
+def plain(value: Any) -> Any:
+    """Results as plain JSON types, however deep they lie."""
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value

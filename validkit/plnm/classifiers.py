@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from validkit.errors import InputError, MissingExtraError, StageError
-from validkit.plnm.folds import Split, as_outcome, stratified_folds
+from validkit.plnm.folds import Split, as_outcome, fit_grouped, stratified_folds
 from validkit.plnm.mlp import MLP
 from validkit.plnm.svm import PlattSVC
 
@@ -201,10 +201,12 @@ def search(
     score: Score = "balanced-accuracy",
     grid: Size = "full",
     random_state: int,
+    groups: np.ndarray | None = None,
 ) -> SearchResult:
     """Score every candidate by stratified cross-validation; refit the best on all patients.
 
     X : (n, p) finite features; y : (n,) 0/1 with at least `folds` patients of each outcome
+    groups : (n,) rows of one group stay on one side of every fold
     Means that agree to 1e-12 are equal, and of equals the first in grid order wins.
     """
     started = time.perf_counter()
@@ -212,14 +214,16 @@ def search(
     if score not in _SCORES:
         raise InputError(f"score must be one of {', '.join(_SCORES)}; got {score!r}")
     _check_features(X)
-    splits = stratified_folds(y, folds, random_state, f"search of the classifier {name!r}")
+    splits = stratified_folds(y, folds, random_state, f"search of the classifier {name!r}", groups)
     base = make_classifier(name, random_state=random_state)
     candidates = [_resolved(candidate, y) for candidate in _candidates(name, grid)]
     with threadpool_limits(1):
-        scores = np.array([_fold_scores(_with(base, candidate), X, y, splits, score) for candidate in candidates])
+        scores = np.array(
+            [_fold_scores(_with(base, candidate), X, y, splits, score, groups) for candidate in candidates]
+        )
         means = scores.mean(axis=1)
         best = int(np.argmax(means >= means.max() - 1e-12))
-        estimator = _with(base, candidates[best]).fit(X, y)
+        estimator = fit_grouped(_with(base, candidates[best]), X, y, groups)
     sds = scores.std(axis=1, ddof=1)
     table = pd.DataFrame([_plain(candidate) for candidate in candidates]).assign(mean=means, sd=sds)
     table[[f"fold_{k + 1}" for k in range(folds)]] = scores
@@ -253,12 +257,19 @@ def _with(base: Pipeline, candidate: Mapping[str, Any]) -> Pipeline:
 
 
 def _fold_scores(
-    estimator: Pipeline, X: pd.DataFrame, y: np.ndarray, splits: Sequence[Split], score: Score
+    estimator: Pipeline,
+    X: pd.DataFrame,
+    y: np.ndarray,
+    splits: Sequence[Split],
+    score: Score,
+    groups: np.ndarray | None,
 ) -> list[float]:
-    return [
-        _SCORES[score](clone(estimator).fit(X.iloc[training], y[training]), X.iloc[validation], y[validation])
-        for training, validation in splits
-    ]
+    found = []
+    for training, validation in splits:
+        within = None if groups is None else groups[training]
+        fitted = fit_grouped(clone(estimator), X.iloc[training], y[training], within)
+        found.append(_SCORES[score](fitted, X.iloc[validation], y[validation]))
+    return found
 
 
 _SCORES: dict[Score, Callable[[Any, pd.DataFrame, np.ndarray], float]] = {
@@ -296,7 +307,15 @@ def probability(estimator: Any, X: pd.DataFrame) -> np.ndarray:
     return np.clip(risk, 0.0, 1.0)
 
 
-def cross_fitted(estimator: Any, X: pd.DataFrame, y: np.ndarray, *, folds: int = 10, random_state: int) -> np.ndarray:
+def cross_fitted(
+    estimator: Any,
+    X: pd.DataFrame,
+    y: np.ndarray,
+    *,
+    folds: int = 10,
+    random_state: int,
+    groups: np.ndarray | None = None,
+) -> np.ndarray:
     """(n,) probability of the event for each patient from a copy of `estimator` fitted on the other folds.
 
     The copies keep the estimator's hyperparameters and learn everything else anew. Hyperparameters and features that
@@ -305,7 +324,8 @@ def cross_fitted(estimator: Any, X: pd.DataFrame, y: np.ndarray, *, folds: int =
     y = as_outcome(y, len(X))
     risk = np.full(y.size, np.nan)
     with threadpool_limits(1):
-        for training, validation in stratified_folds(y, folds, random_state, "cross-fitting"):
-            fitted = clone(estimator).fit(X.iloc[training], y[training])
+        for training, validation in stratified_folds(y, folds, random_state, "cross-fitting", groups):
+            within = None if groups is None else groups[training]
+            fitted = fit_grouped(clone(estimator), X.iloc[training], y[training], within)
             risk[validation] = probability(fitted, X.iloc[validation])
     return risk

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
 
-from validkit.errors import InputError, StageError
+from validkit.errors import InputError
+from validkit.folds import stratified_group_folds
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -45,18 +46,35 @@ def two_classes(y: np.ndarray, who: str) -> tuple[np.ndarray, np.ndarray]:
     return classes, encoded.astype(np.int64)
 
 
-def stratified_folds(y: np.ndarray, folds: int, random_state: int | None, purpose: str) -> list[Split]:
+def stratified_folds(
+    y: np.ndarray, folds: int, random_state: int | None, purpose: str, groups: np.ndarray | None = None
+) -> list[Split]:
     """(training, validation) positions of `folds` shuffled folds that share out both outcomes evenly.
 
     y : (n,) in {0, 1}. Fewer patients of an outcome than folds is a StageError: a fold without it teaches nothing.
+    groups : (n,) rows of one group stay on one side; each row alone where None
     """
-    events = int(np.sum(y))
-    fewest = min(events, y.size - events)
-    if fewest < folds:
-        which = "with" if events <= y.size - events else "without"
-        raise StageError(
-            f"{folds}-fold {purpose} needs at least {folds} patients of each outcome; "
-            f"there are {fewest} {which} the event among {y.size}: declare fewer folds"
-        )
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=random_state)
-    return list(splitter.split(np.zeros(y.size), y))
+    codes = np.arange(y.size) if groups is None else groups
+    return stratified_group_folds(y, codes, folds, random_state, purpose)
+
+
+def fewest(y: np.ndarray, groups: np.ndarray | None) -> int:
+    """How many patients, or groups, there are of the rarer outcome."""
+    if groups is None:
+        return int(np.bincount(y, minlength=2).min())
+    return min(np.unique(groups[y == outcome]).size for outcome in (0, 1))
+
+
+def repeated(groups: np.ndarray) -> np.ndarray | None:
+    """The groups, or None where no two rows belong together and folds need not mind them."""
+    return groups if np.unique(groups).size < groups.size else None
+
+
+def fit_grouped(estimator: Any, X: Any, y: np.ndarray, groups: np.ndarray | None) -> Any:
+    """Fit an estimator; its last step is told which rows belong together where it splits them itself."""
+    if groups is None:
+        return estimator.fit(X, y)
+    name, step = estimator.steps[-1] if hasattr(estimator, "steps") else ("", estimator)
+    if "groups" not in inspect.signature(step.fit).parameters:
+        return estimator.fit(X, y)
+    return estimator.fit(X, y, **{f"{name}__groups" if name else "groups": groups})

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from validkit.errors import InputError, MissingExtraError, StageError
+from validkit.plnm.folds import fewest, stratified_folds
 
 
 class MLP(ClassifierMixin, BaseEstimator):
@@ -61,8 +62,11 @@ class MLP(ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> MLP:
-        """X : (n, p) finite, best standardised; y : (n,) class labels, two classes or more, two patients of each."""
+    def fit(self, X: Any, y: Any, groups: np.ndarray | None = None) -> MLP:
+        """X : (n, p) finite, best standardised; y : (n,) class labels, two classes or more, two patients of each.
+
+        groups : (n,) rows of one group are all learnt from, or all used to decide when to stop
+        """
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
@@ -76,7 +80,7 @@ class MLP(ClassifierMixin, BaseEstimator):
             )
         chance = check_random_state(self.random_state)
         seeds = chance.randint(0, 2**31 - 1, size=2).tolist()
-        training, inner = self._inner_split(encoded, seeds[0])
+        training, inner = self._inner_split(encoded, seeds[0], groups)
         layers, history = self._train(X.astype(np.float32), encoded, training, inner, seeds[1])
         self.weights_ = [weight.T.astype(np.float64) for weight, _ in layers]
         self.biases_ = [bias.astype(np.float64) for _, bias in layers]
@@ -101,8 +105,11 @@ class MLP(ClassifierMixin, BaseEstimator):
         most = np.argmax(self.predict_proba(X), axis=1)
         return self.classes_[most]
 
-    def _inner_split(self, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def _inner_split(self, y: np.ndarray, seed: int, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Positions to learn from and to stop by, both outcomes in each."""
+        if groups is not None:
+            folds = max(2, min(round(1 / self.validation), fewest(y, groups)))
+            return stratified_folds(y, folds, seed, "early stopping of the MLP", groups)[0]
         classes = np.bincount(y).size
         size = int(np.clip(round(self.validation * y.size), classes, y.size - classes))
         splitter = StratifiedShuffleSplit(1, test_size=size, random_state=seed)

@@ -8,9 +8,9 @@ a nomogram. After Wang et al., Front Oncol 15 (2025) 1681029.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,70 +22,44 @@ from threadpoolctl import threadpool_limits
 from validkit.engine import Reporter, Silent
 from validkit.plnm import classifiers, stages
 from validkit.plnm.clinical import ClinicalModel, ClinicalPredictors
-from validkit.plnm.crossfit import cross_fit
+from validkit.plnm.crossfit import FoldNetworks, cross_fit, fold_networks
+from validkit.plnm.folds import repeated
 from validkit.plnm.fusion import FusionSelector
+from validkit.plnm.inputs import Inputs
 from validkit.plnm.nomogram import Nomogram
 from validkit.plnm.reproducibility import ReproducibilityFilter
-from validkit.sections import Model, Predictor
-from validkit.store import Store, digest
+from validkit.plnm.selection import FeatureSelection
+from validkit.plnm.storage import dump_estimator
+from validkit.sections import PLNM, Predictor
+from validkit.store import Store, digest, to_json
 
 if TYPE_CHECKING:
-    from validkit.plnm.deep.bank import ImageBank
     from validkit.plnm.deep.estimator import DeepTransfer
 
 SCORE = "fusion"
-Predict = Callable[["Inputs"], Mapping[str, np.ndarray]]
+Predict = Callable[[Inputs], Mapping[str, np.ndarray]]
 Look = Callable[[str, Predict], Mapping[str, float]]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What the model sees of some patients; no outcome.
-
-    radiomics : (n, p) features of the primary outline, indexed by patient
-    repeats : role of a repeated outline to the features of the patients who have it
-    predictors : (n, c) clinical columns, typed as declared
-    bank : n lesion crops in the same order
-    """
-
-    radiomics: pd.DataFrame
-    repeats: Mapping[str, pd.DataFrame]
-    predictors: pd.DataFrame
-    bank: ImageBank
-
-    @property
-    def patients(self) -> pd.Index:
-        """Patient ids, in order."""
-        return self.radiomics.index
-
-    def take(self, patients: list[str] | pd.Index) -> Inputs:
-        """The inputs of these patients, in the given order."""
-        rows = self.patients.get_indexer(pd.Index(patients))
-        return replace(
-            self,
-            radiomics=self.radiomics.iloc[rows],
-            predictors=self.predictors.iloc[rows],
-            bank=self.bank.take(rows),
-        )
 
 
 class PLNMModel(BaseEstimator):
     """Radiomics, deep transfer learning, fusion, classifiers and nomogram under one protocol.
 
-    settings : the protocol's [model]
+    settings : the protocol's [model], of kind "plnm"
     predictors : the protocol's [cohort.predictors]
     groups : repeated outlines by kind, such as {"intra": ("reader_a", "reader_a_again")}
     seed_of : seed of a task from its identity
     cross_fit : whether training patients also get predictions by fits that did not see them (see `crossfit`)
+    before : ICC filter and selection learnt from ALL patients before the split, where the protocol declares that leak
     store : where finished fits are kept, so that a killed run resumes
 
     After `fit`: `records_` (what the report draws from), `timings_`, `cross_fitted_` (out-of-fold probabilities of the
-    training patients, by model), `chosen_` ({"deep", "radiomics", "fusion"}).
+    training patients, by model), `chosen_` ({"deep", "radiomics", "fusion"}), `fits_` (fits made, by stage; see
+    `tasks.tasks`).
     """
 
     def __init__(
         self,
-        settings: Model,
+        settings: PLNM,
         *,
         predictors: Mapping[str, Predictor],
         groups: Mapping[str, tuple[str, ...]],
@@ -93,6 +67,7 @@ class PLNMModel(BaseEstimator):
         torch_seed: int,
         level: float = 0.95,
         cross_fit: bool = True,
+        before: tuple[ReproducibilityFilter, FeatureSelection] | None = None,
         device: str = "auto",
         engine: str = "sequential",
         store: Store | None = None,
@@ -105,22 +80,24 @@ class PLNMModel(BaseEstimator):
         self.torch_seed = torch_seed
         self.level = level
         self.cross_fit = cross_fit
+        self.before = before
         self.device = device
         self.engine = engine
         self.store = store
         self.reporter = reporter
 
-    def fit(self, inputs: Inputs, y: pd.Series, look: Look | None = None) -> PLNMModel:
+    def fit(self, inputs: Inputs, y: np.ndarray, look: Look | None = None) -> PLNMModel:
         """Fit every stage on these patients.
 
-        y : outcomes 0/1, indexed by patient
+        y : (n,) outcomes 0/1, in the order of `inputs.patients`
         look : opens held-out outcomes for protocols that choose by held-out AUC; None where no protocol may
         """
         self.records_: dict[str, Any] = {}
         self.timings_: list[dict[str, Any]] = []
         self.chosen_: dict[str, str] = {}
         self.cross_fitted_: dict[str, np.ndarray] = {}
-        outcome = y.loc[inputs.patients].to_numpy(dtype=np.int64)
+        self.fits_: Counter[str] = Counter()
+        outcome = np.asarray(y, dtype=np.int64)
         with self._timed("reproducibility"), threadpool_limits(1):
             self._fit_reproducibility(inputs)
         with self._timed("selection"), threadpool_limits(1):
@@ -128,24 +105,28 @@ class PLNMModel(BaseEstimator):
         with self._timed("deep"):
             self._fit_deep(inputs, outcome, look)
         with self._timed("classifiers: radiomics"):
-            self._fit_classifiers("radiomics", self._signature(inputs), outcome, look)
+            self._fit_classifiers("radiomics", self.signature(inputs), outcome, inputs.groups, look)
         with self._timed("fusion"), threadpool_limits(1):
             self._fit_fusion(inputs, outcome)
         with self._timed("classifiers: fusion"):
-            self._fit_classifiers("fusion", self._fused(inputs), outcome, look)
+            self._fit_classifiers("fusion", self._fused(inputs), outcome, inputs.groups, look)
         if self.cross_fit or self.settings.nomogram.fusion_score == "cross-fitted":
             with self._timed("cross-fitting"):
                 self.cross_fitted_ |= cross_fit(self, inputs, outcome)
+        return self.fit_clinical(inputs, outcome)
+
+    def fit_clinical(self, inputs: Inputs, y: np.ndarray) -> PLNMModel:
+        """Fit the stages that see clinical columns; those that see images stay as they are."""
         with self._timed("clinical"), threadpool_limits(1):
-            self._fit_clinical(inputs, outcome)
+            self._fit_clinical(inputs, y)
         with self._timed("nomogram"), threadpool_limits(1):
-            self._fit_nomogram(inputs, outcome)
+            self._fit_nomogram(inputs, y)
         return self
 
     def predict(self, inputs: Inputs) -> pd.DataFrame:
         """Probability of the event, (n, models), one column a model, indexed by patient."""
         columns = self.predict_deep(inputs)
-        for branch, table in (("radiomics", self._signature(inputs)), ("fusion", self._fused(inputs))):
+        for branch, table in (("radiomics", self.signature(inputs)), ("fusion", self._fused(inputs))):
             columns |= self._predict_classifiers(branch, table)
             columns[branch] = columns[f"{branch}/{self.chosen_[branch]}"]
         with threadpool_limits(1):
@@ -160,42 +141,58 @@ class PLNMModel(BaseEstimator):
             table["nomogram"] = self.nomogram_.predict_proba(self._nomogram_table(inputs, self.fusion_score_))[:, 1]
         return table
 
-    def with_network(self, backbone: str) -> PLNMModel:
-        """An unfitted model of the same settings with one network, which keeps no records: for one fold."""
-        deep = self.settings.deep.model_copy(update={"backbones": (backbone,), "choose": "inner-validation"})
-        settings = self.settings.model_copy(update={"deep": deep})
-        return PLNMModel(**self.get_params(deep=False) | {"settings": settings, "store": None, "reporter": None})
+    def bare(self) -> PLNMModel:
+        """An unfitted model of the same settings that keeps no records: for one fold."""
+        return PLNMModel(**self.get_params(deep=False) | {"store": None, "reporter": None})
 
-    def fit_images(self, inputs: Inputs, y: np.ndarray) -> PLNMModel:
-        """Fit what turns images into columns: ICC filter, selection, network with components, elimination."""
-        self.records_, self.chosen_ = {}, {}
+    def fit_signature(self, inputs: Inputs, y: np.ndarray) -> PLNMModel:
+        """Fit the ICC filter and the selection of radiomic features alone."""
+        self.records_, self.fits_ = {}, Counter()
         with threadpool_limits(1):
             self._fit_reproducibility(inputs)
             self._fit_selection(inputs, y)
-        self._fit_deep(inputs, y, None)
-        with threadpool_limits(1):
-            self._fit_fusion(inputs, y)
         return self
+
+    def parameters_digest(self) -> str:
+        """SHA-256 of everything that was learnt, to the bit: networks, classifiers, records of every stage."""
+        found = [stages.dump_deep(self.deep_[name]) for name in sorted(self.deep_)]
+        fitted = [
+            dump_estimator(one.estimator)
+            for branch in sorted(self.classifiers_)
+            for one in self.classifiers_[branch].values()
+        ]
+        files = [part for files in found for name in sorted(files) for part in (name, files[name])]
+        return digest(
+            *files, *fitted, to_json(self.records_), to_json({k: v.tolist() for k, v in self.cross_fitted_.items()})
+        )
 
     # --- stages --------------------------------------------------------------------------------
 
     def _fit_reproducibility(self, inputs: Inputs) -> None:
-        setting = self.settings.reproducibility
-        self.reproducibility_ = ReproducibilityFilter(
-            form=setting.icc, minimum=setting.minimum, keep=setting.keep, groups=self.groups, level=self.level
-        ).fit(inputs.radiomics, repeats=inputs.repeats)
+        if self.before is not None:
+            self.reproducibility_ = self.before[0]
+        else:
+            setting = self.settings.reproducibility
+            self.reproducibility_ = ReproducibilityFilter(
+                form=setting.icc, minimum=setting.minimum, keep=setting.keep, groups=self.groups, level=self.level
+            ).fit(inputs.radiomics[inputs.originals], repeats=inputs.repeats)
+            self.fits_["reproducibility"] += 1
         self.records_["reproducibility"] = self.reproducibility_.record()
 
     def _fit_selection(self, inputs: Inputs, y: np.ndarray) -> None:
-        self.selection_ = stages.selection(self.settings.radiomics, self.seed_of("selection"))
-        self.selection_.fit(self.reproducibility_.transform(inputs.radiomics), y)
+        if self.before is not None:
+            self.selection_ = self.before[1]
+        else:
+            self.selection_ = stages.selection(self.settings.radiomics, self.seed_of("selection"))
+            self.selection_.fit(self.reproducibility_.transform(inputs.radiomics), y, repeated(inputs.groups))
+            self.fits_["selection"] += len(self.settings.radiomics.select)
         self.medians_ = self._selected(inputs).median()
         self.records_["selection"] = self.selection_.record()
 
     def _selected(self, inputs: Inputs) -> pd.DataFrame:
         return inputs.radiomics.loc[:, list(self.selection_.get_feature_names_out())]
 
-    def _signature(self, inputs: Inputs) -> pd.DataFrame:
+    def signature(self, inputs: Inputs) -> pd.DataFrame:
         """The selected features; one that is undefined for a patient takes the training patients' median."""
         return self._selected(inputs).fillna(self.medians_)
 
@@ -210,51 +207,77 @@ class PLNMModel(BaseEstimator):
         self.deep_: dict[str, DeepTransfer] = {}
         for name in setting.backbones:
             estimator = stages.deep(setting, name, self.torch_seed, self.device, self.reporter)
-            made_of = digest("deep", stages.settings_of(estimator), stages.weights_of(estimator), inputs.bank.digest, y)
+            groups = repeated(inputs.groups)
+            made_of = stages.digest_of_deep(estimator, inputs.bank.digest, y, groups)
             self.deep_[name] = store.remember(
                 f"deep/{name}",
                 made_of,
-                partial(estimator.fit, inputs.bank, y),
+                partial(estimator.fit, inputs.bank, y, groups),
                 dump=stages.dump_deep,
                 load=partial(stages.load_deep, like=estimator),
             )
+        self.fits_["deep"] += len(self.deep_)
+        self.fold_networks_: dict[str, FoldNetworks] = {}
         inner = {name: fitted.inner_auc_ for name, fitted in self.deep_.items()}
+        if setting.choose == "cross-validation":
+            self.fold_networks_ = {name: fold_networks(self, name, inputs, y) for name in setting.backbones}
+            inner = {name: folds.mean_auc for name, folds in self.fold_networks_.items()}
+            self.fits_["deep"] += len(setting.backbones) * self.settings.cross_fitting.folds
         self.chosen_["deep"] = self._choose("deep", setting.choose, inner, self.predict_deep, look)
         self.records_["deep"] = {
             "backbones": [fitted.record() for fitted in self.deep_.values()],
             "chosen": self.chosen_["deep"],
             "choose": setting.choose,
-            "looked": setting.choose != "inner-validation",
+            "looked": setting.choose == "held-out auc",
+            "cross_validated_auc": inner if setting.choose == "cross-validation" else None,
         }
 
     def predict_deep(self, inputs: Inputs) -> dict[str, np.ndarray]:
         """Probability of the event by each network, (n,) each."""
         return {f"deep/{name}": fitted.predict_proba(inputs.bank)[:, 1] for name, fitted in self.deep_.items()}
 
-    def _components(self, inputs: Inputs) -> pd.DataFrame:
-        values = np.asarray(self.deep_[self.chosen_["deep"]].transform(inputs.bank), dtype=np.float64)
-        names = [f"deep_{i + 1:02d}" for i in range(values.shape[1])]
-        return pd.DataFrame(values, index=inputs.patients, columns=names)
-
     def _fit_fusion(self, inputs: Inputs, y: np.ndarray) -> None:
-        setting = self.settings.fusion.select
-        self.fusion_ = FusionSelector(
-            radiomics=setting.radiomics, deep=setting.deep, random_state=self.seed_of("fusion")
-        ).fit(self._fusable(inputs), y)
+        self.fusion_ = self.eliminate(self._fusable(inputs), y)
         self.records_["fusion"] = self.fusion_.record()
 
+    def eliminate(self, table: pd.DataFrame, y: np.ndarray) -> FusionSelector:
+        """Recursive elimination over the columns of both branches, fitted."""
+        setting = self.settings.fusion.select
+        self.fits_["fusion"] += 1
+        return FusionSelector(radiomics=setting.radiomics, deep=setting.deep, random_state=self.seed_of("fusion")).fit(
+            table, y
+        )
+
     def _fusable(self, inputs: Inputs) -> pd.DataFrame:
-        return pd.concat([self._signature(inputs), self._components(inputs)], axis=1)
+        values = np.asarray(self.deep_[self.chosen_["deep"]].transform(inputs.bank), dtype=np.float64)
+        return self.fusable(inputs, values)
+
+    def fusable(self, inputs: Inputs, components: np.ndarray) -> pd.DataFrame:
+        """The signature and the network's principal components side by side."""
+        names = [f"deep_{i + 1:02d}" for i in range(components.shape[1])]
+        deep = pd.DataFrame(components, index=inputs.patients, columns=names)
+        return pd.concat([self.signature(inputs), deep], axis=1)
 
     def _fused(self, inputs: Inputs) -> pd.DataFrame:
         table = self._fusable(inputs)
         return table.loc[:, list(self.fusion_.get_feature_names_out())]
 
-    def _fit_classifiers(self, branch: str, table: pd.DataFrame, y: np.ndarray, look: Look | None) -> None:
+    def _fit_classifiers(
+        self, branch: str, table: pd.DataFrame, y: np.ndarray, groups: np.ndarray, look: Look | None
+    ) -> None:
         setting = self.settings.classifiers
         searched = stages.search_all(
-            branch, table, y, setting, self.seed_of, engine=self.engine, store=self.store, reporter=self.reporter
+            branch,
+            table,
+            y,
+            setting,
+            self.seed_of,
+            groups=repeated(groups),
+            engine=self.engine,
+            store=self.store,
+            reporter=self.reporter,
         )
+        self.fits_["classifiers"] += sum(found.n_candidates * setting.search.folds + 1 for found in searched.values())
         self.classifiers_ = {**getattr(self, "classifiers_", {}), branch: searched}
         inner = {name: found.best_score for name, found in searched.items()}
 
@@ -269,7 +292,7 @@ class PLNMModel(BaseEstimator):
 
     def table(self, branch: str, inputs: Inputs) -> pd.DataFrame:
         """The columns that a branch's classifiers see: "radiomics" or "fusion"."""
-        return self._signature(inputs) if branch == "radiomics" else self._fused(inputs)
+        return self.signature(inputs) if branch == "radiomics" else self._fused(inputs)
 
     def _predict_classifiers(self, branch: str, table: pd.DataFrame) -> dict[str, np.ndarray]:
         with threadpool_limits(1):
@@ -293,7 +316,10 @@ class PLNMModel(BaseEstimator):
             predictors=self.independent_, level=self.level, **self._declared("kinds")
         ).fit(inputs.predictors, y)
         if self.cross_fitted_:
-            self.cross_fitted_["clinical"] = self._cross_fitted(self.clinical_model_, inputs.predictors, y)
+            self.cross_fitted_["clinical"] = self._cross_fitted(
+                "clinical", self.clinical_model_, inputs.predictors, y, inputs.groups
+            )
+        self.fits_["clinical"] += 2
         self.records_["clinical"] = self.clinical_.record()
 
     def _fit_nomogram(self, inputs: Inputs, y: np.ndarray) -> None:
@@ -316,9 +342,10 @@ class PLNMModel(BaseEstimator):
             random_state=self.seed_of("nomogram"),
         )
         table = self._nomogram_table(inputs, self.fusion_score_)
-        self.nomogram_ = nomogram.fit(table, y)
+        self.nomogram_ = nomogram.fit(table, y, repeated(inputs.groups))
+        self.fits_["nomogram"] += 1
         if setting.fusion_score == "cross-fitted":
-            self.cross_fitted_["nomogram"] = self._cross_fitted(nomogram, table, y)
+            self.cross_fitted_["nomogram"] = self._cross_fitted("nomogram", nomogram, table, y, inputs.groups)
         self.records_["nomogram"] = self.nomogram_.record() | {"fusion_score": setting.fusion_score}
 
     def _nomogram_table(self, inputs: Inputs, score: np.ndarray) -> pd.DataFrame:
@@ -326,10 +353,14 @@ class PLNMModel(BaseEstimator):
         table.insert(0, SCORE, score)
         return table
 
-    def _cross_fitted(self, estimator: BaseEstimator, table: pd.DataFrame, y: np.ndarray) -> np.ndarray:
+    def _cross_fitted(
+        self, stage: str, estimator: BaseEstimator, table: pd.DataFrame, y: np.ndarray, groups: np.ndarray
+    ) -> np.ndarray:
         folds = self.settings.classifiers.search.folds
+        self.fits_[stage] += folds
+        seed = self.seed_of("cross-fitting")
         return classifiers.cross_fitted(
-            clone(estimator), table, y, folds=folds, random_state=self.seed_of("cross-fitting")
+            clone(estimator), table, y, folds=folds, random_state=seed, groups=repeated(groups)
         )
 
     def _declared(self, *what: str) -> dict[str, dict[str, Any]]:
@@ -346,7 +377,7 @@ class PLNMModel(BaseEstimator):
 
     def _choose(self, stage: str, how: str, inner: Mapping[str, float], predict: Predict, look: Look | None) -> str:
         """The best by inner score, or by the held-out AUC that `look` opens; the first of equals."""
-        if how == "inner-validation":
+        if how != "held-out auc":
             scores: Mapping[str, float] = {name: -np.inf if np.isnan(v) else v for name, v in inner.items()}
         elif look is None:
             raise ValueError(f"{stage}: choose = {how!r} opens held-out outcomes, which this design does not allow")

@@ -74,8 +74,11 @@ class Nomogram(ClassifierMixin, BaseEstimator):
 
     # --- fitting ---------------------------------------------------------------------------------
 
-    def fit(self, X: pd.DataFrame, y: Any) -> Nomogram:
-        """X : (n, columns) the score and the predictors of training patients, nothing missing; y : (n,) in {0, 1}."""
+    def fit(self, X: pd.DataFrame, y: Any, groups: np.ndarray | None = None) -> Nomogram:
+        """X : (n, columns) the score and the predictors of training patients, nothing missing; y : (n,) in {0, 1}.
+
+        groups : (n,) rows of one group stay on one side of the folds of the Platt scaling
+        """
         check_choice(self.score_scale, ("probability", "logit"), "score_scale")
         check_choice(self.recalibrate, ("platt", "none"), "recalibrate")
         check_count(self.folds, "folds", minimum=2)
@@ -94,7 +97,7 @@ class Nomogram(ClassifierMixin, BaseEstimator):
         notes += unseen_note(coding, self.labels) + self._clipped(data)
         self.platt_: Platt | None = None
         if self.recalibrate == "platt":
-            self.platt_, why = cross_fitted_platt(columns, outcome, self.folds, self.random_state, self.level)
+            self.platt_, why = cross_fitted_platt(columns, outcome, self.folds, self.random_state, self.level, groups)
             notes += [why] if why else []
         self.classes_ = np.array([0, 1])
         self.feature_names_in_ = np.array(list(data.columns), dtype=object)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.model_selection import StratifiedKFold
 
 from validkit.plnm.clinical import fit_columns
+from validkit.plnm.folds import fewest, stratified_folds
 from validkit.stats.likelihood import maximise
 
 
@@ -42,19 +42,23 @@ def fit_platt(eta: ArrayLike, y: ArrayLike) -> tuple[float, float]:
 
 
 def cross_fitted_platt(
-    columns: pd.DataFrame, y: np.ndarray, folds: int, random_state: int | None, level: float = 0.95
+    columns: pd.DataFrame,
+    y: np.ndarray,
+    folds: int,
+    random_state: int | None,
+    level: float = 0.95,
+    groups: np.ndarray | None = None,
 ) -> tuple[Platt, str]:
     """Platt scaling fitted to folds that the regression did not see, and a note where it is not done.
 
     With fewer patients of the rarer outcome than folds, there are as many folds as those. A slope that is not positive
     would turn the predictions round; then slope 1 and intercept 0 stay, and the note says so.
     """
-    used = min(folds, int(y.sum()), int(y.size - y.sum()))
+    used = min(folds, fewest(y, groups))
     on = f"{used}-fold cross-fitted linear predictors of the training patients"
     none = Platt(on=f"nothing: {on} could not be used")
     eta = np.full(y.size, np.nan)
-    splitter = StratifiedKFold(used, shuffle=True, random_state=random_state)
-    for fitted, left in splitter.split(columns, y):
+    for fitted, left in stratified_folds(y, used, random_state, "Platt scaling of the nomogram", groups):
         if min(int(y[fitted].sum()), int((1 - y[fitted]).sum())) < 2:
             return none, f"no Platt scaling: {used} folds leave fewer than two patients of an outcome to fit"
         part = fit_columns(columns.iloc[fitted], y[fitted], level, interval="wald")

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from validkit.errors import InputError, StageError
 from validkit.plnm import lasso
-from validkit.plnm.folds import stratified_folds, two_classes
+from validkit.plnm.folds import fit_grouped, stratified_folds, two_classes
 
 NAMED = 5
 """how many feature names a note spells out"""
@@ -225,14 +225,17 @@ class LassoSelector(Selector):
         self.at_least = at_least
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> LassoSelector:
-        """X : (n, p) finite features; y : (n,) 0/1 with at least `folds` patients of each outcome."""
+    def fit(self, X: Any, y: Any = None, groups: np.ndarray | None = None) -> LassoSelector:
+        """X : (n, p) finite features; y : (n,) 0/1 with at least `folds` patients of each outcome.
+
+        groups : (n,) rows of one group stay on one side of every fold
+        """
         for name, allowed in (("rule", ("min", "1se")), ("loss", ("squared", "logistic"))):
             if getattr(self, name) not in allowed:
                 raise InputError(f"{name} must be one of {allowed}; got {getattr(self, name)!r}")
         matrix, outcome = self._read(X, y)
         assert outcome is not None
-        splits = stratified_folds(outcome, self.folds, self.random_state, "cross-validation of the LASSO")
+        splits = stratified_folds(outcome, self.folds, self.random_state, "cross-validation of the LASSO", groups)
         Z, _, _ = lasso.standardise(matrix)
         if not Z.any():
             raise StageError(
@@ -287,15 +290,15 @@ class FeatureSelection(Selector):
         tags.target_tags.required = any(step.needs_outcome for step in self.steps)
         return tags
 
-    def fit(self, X: Any, y: Any = None) -> FeatureSelection:
-        """X : (n, p) features; y : (n,) 0/1."""
+    def fit(self, X: Any, y: Any = None, groups: np.ndarray | None = None) -> FeatureSelection:
+        """X : (n, p) features; y : (n,) 0/1; groups : (n,) rows that no fold separates."""
         matrix = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
         self.feature_names_ = np.array(_check_feature_names_in(self, None), dtype=object)
         table = pd.DataFrame(matrix, columns=self.feature_names_)
         self.steps_: list[Selector] = []
         kept = np.arange(matrix.shape[1])
         for step in self.steps:
-            fitted = clone(step).fit(table.iloc[:, kept], y)
+            fitted = fit_grouped(clone(step), table.iloc[:, kept], y, groups)
             kept = kept[fitted.get_support()]
             self.steps_.append(fitted)
         self.support_ = np.zeros(matrix.shape[1], dtype=bool)

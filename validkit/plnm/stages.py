@@ -75,6 +75,14 @@ def deep(setting: Deep, backbone: str, seed: int, device: str, reporter: Reporte
     )
 
 
+def digest_of_deep(estimator: DeepTransfer, bank: str, *rows: np.ndarray | None) -> str:
+    """Digest of everything that a network's fit depends on.
+
+    bank : digest of the crops; rows : outcome, groups and the like
+    """
+    return digest("deep", settings_of(estimator), weights_of(estimator), bank, *rows)
+
+
 def settings_of(estimator: Any) -> dict[str, Any]:
     """The settings that a fit depends on; where it shows its progress is not one."""
     return {name: value for name, value in estimator.get_params(deep=False).items() if name != "reporter"}
@@ -143,6 +151,7 @@ class SearchTask:
     setting: Classifiers
     seed: int
     store: Store
+    groups: np.ndarray | None = None
 
 
 def search_all(
@@ -152,13 +161,14 @@ def search_all(
     setting: Classifiers,
     seed_of: Callable[..., int],
     *,
+    groups: np.ndarray | None = None,
     engine: str,
     store: Store | None,
     reporter: Reporter | None,
 ) -> dict[str, Searched]:
     """Every declared classifier, searched on these columns; finished searches are taken from their records."""
     tasks = [
-        SearchTask(branch, name, table, y, setting, seed_of("search", branch, name), store or Store(None))
+        SearchTask(branch, name, table, y, setting, seed_of("search", branch, name), store or Store(None), groups)
         for name in LONGEST_FIRST
         if name in setting.use
     ]
@@ -169,7 +179,7 @@ def search_all(
 
 def run_search(task: SearchTask) -> Searched:
     """One search, from its record where there is one."""
-    made_of = digest("search", task.name, task.table, task.y, task.setting.search.model_dump(), task.seed)
+    made_of = digest("search", task.name, task.table, task.y, task.setting.search.model_dump(), task.seed, task.groups)
     return task.store.remember(
         f"classifiers/{task.branch}/{task.name}", made_of, lambda: _search(task), dump=_dump, load=_load
     )
@@ -185,6 +195,7 @@ def _search(task: SearchTask) -> Searched:
         score=setting.score,
         grid=setting.grid,
         random_state=task.seed,
+        groups=task.groups,
     )
     return Searched(
         name=task.name,

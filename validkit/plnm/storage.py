@@ -2,7 +2,8 @@
 
 A stored estimator is a zip archive: `schema.json`, which names the type of every part, and arrays. Before anything is
 built from it, the archive's size is bounded and every part must be one of the (how, what) pairs in `TRUSTED`;
-afterwards decision trees are checked to be trees. XGBoost and LightGBM read their own formats from what they stored.
+afterwards what compiled code walks without looking (decision trees, support vectors) is checked to be sound.
+XGBoost and LightGBM read their own formats from what they stored.
 
 The bytes depend on the estimator alone: members are numbered in order of appearance and carry no time.
 """
@@ -14,18 +15,26 @@ import json
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from validkit.errors import InputError, MissingExtraError
+from validkit.plnm.soundness import check_sound
+
+Trusted = Mapping[str, frozenset[str]]
+"""how a part is built (skops' loader) to what may be built so"""
 
 MAX_BYTES = 512 * 2**20
 """an archive that would unpack to more is refused"""
 MAX_MEMBERS = 100_000
+BUILT_IN = frozenset(
+    {"builtins.bytearray", "builtins.dict", "builtins.list", "builtins.tuple", "builtins.str", "builtins.int"}
+)
+"""what skops builds without being told that it may"""
 
-TRUSTED: dict[str, frozenset[str]] = {
+TRUSTED: Trusted = {
     "JsonNode": frozenset({"builtins.str"}),
     "DictNode": frozenset({"builtins.dict"}),
     "DefaultDictNode": frozenset({"collections.defaultdict"}),
@@ -63,7 +72,7 @@ TRUSTED: dict[str, frozenset[str]] = {
 }
 
 
-def dump_estimator(estimator: Any) -> bytes:
+def dump_estimator(estimator: Any, trusted: Trusted = TRUSTED) -> bytes:
     """A fitted estimator as bytes; the same estimator gives the same bytes.
 
     An estimator with a part that `load_estimator` would refuse is an InputError here already.
@@ -74,24 +83,30 @@ def dump_estimator(estimator: Any) -> bytes:
     except Exception as error:
         raise InputError(f"{type(estimator).__name__} cannot be stored without pickle: {error}") from error
     schema, members = _read(data)
-    _refuse_untrusted(schema)
+    _refuse_untrusted(schema, trusted)
     return _canonical(schema, members)
 
 
-def load_estimator(data: bytes) -> Any:
+def load_estimator(data: bytes, trusted: Trusted = TRUSTED) -> Any:
     """The estimator that `dump_estimator` stored. Anything else in `data` is an InputError, and none of it is run."""
     skops_io = _skops()
     schema, _ = _read(data)
-    _refuse_untrusted(schema)
+    _refuse_untrusted(schema, trusted)
     try:
-        estimator = skops_io.loads(
-            data, trusted=sorted(TRUSTED["ObjectNode"] | TRUSTED["TreeNode"] | TRUSTED["TypeNode"])
-        )
+        estimator = skops_io.loads(data, trusted=sorted(set().union(*trusted.values()) - BUILT_IN))
     except Exception as error:
         raise InputError(f"the stored estimator is damaged: {type(error).__name__}: {error}") from error
-    for tree in _trees(estimator):
-        _check_tree(tree)
+    try:
+        check_sound(estimator)
+    except (AttributeError, KeyError, IndexError, TypeError) as error:
+        raise InputError(f"the stored estimator is damaged: {type(error).__name__}: {error}") from error
     return estimator
+
+
+def types_in(data: bytes) -> frozenset[str]:
+    """The type of every part of a stored estimator, by its import path; nothing is built."""
+    schema, _ = _read(data)
+    return frozenset(f"{node.get('__module__')}.{node['__class__']}" for node in _nodes(schema) if "__class__" in node)
 
 
 def _skops() -> Any:
@@ -146,13 +161,13 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
             pending.extend(reversed(current))
 
 
-def _refuse_untrusted(schema: dict[str, Any]) -> None:
+def _refuse_untrusted(schema: dict[str, Any], trusted: Trusted) -> None:
     unknown = set()
     for node in _nodes(schema):
         if "__loader__" in node or "__class__" in node:
             what = f"{node.get('__module__')}.{node.get('__class__')}"
             how = node.get("__loader__")
-            if not isinstance(how, str) or what not in TRUSTED.get(how, ()):
+            if not isinstance(how, str) or what not in trusted.get(how, ()):
                 unknown.add(f"{what} (as {how})")
     if unknown:
         raise InputError(
@@ -199,32 +214,3 @@ def _write(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.create_system = 3
     archive.writestr(entry, data, compresslevel=6)
-
-
-# --- decision trees --------------------------------------------------------------------------
-
-
-def _trees(estimator: Any) -> Iterator[Any]:
-    for step in getattr(estimator, "named_steps", {"": estimator}).values():
-        for member in getattr(step, "estimators_", [step]):
-            if hasattr(member, "tree_"):
-                yield member.tree_
-
-
-def _check_tree(tree: Any) -> None:
-    """Prediction walks a tree without looking where it steps: each child must come after its parent, in range."""
-    left, right, feature = tree.children_left, tree.children_right, tree.feature
-    here = np.arange(tree.node_count)
-    inner = left != -1
-    sound = (
-        (left[inner] > here[inner])
-        & (left[inner] < tree.node_count)
-        & (right[inner] > here[inner])
-        & (right[inner] < tree.node_count)
-        & (feature[inner] >= 0)
-        & (feature[inner] < tree.n_features)
-    )
-    if not sound.all():
-        raise InputError(
-            f"the stored estimator holds a damaged decision tree: {int((~sound).sum())} nodes lead nowhere"
-        )

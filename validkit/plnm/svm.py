@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from validkit.errors import StageError
-from validkit.plnm.folds import stratified_folds, two_classes
+from validkit.plnm.folds import fewest, stratified_folds, two_classes
 from validkit.plnm.platt import fit_platt
 
 
@@ -52,16 +52,19 @@ class PlattSVC(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         return tags
 
-    def fit(self, X: Any, y: Any) -> PlattSVC:
-        """X : (n, p) finite, best standardised; y : (n,) labels of two classes, two patients of each at least."""
+    def fit(self, X: Any, y: Any, groups: np.ndarray | None = None) -> PlattSVC:
+        """X : (n, p) finite, best standardised; y : (n,) labels of two classes, two patients of each at least.
+
+        groups : (n,) rows of one group stay on one side of the folds of the Platt scaling
+        """
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         self.classes_, encoded = two_classes(y, "PlattSVC")
         machine = SVC(C=self.C, gamma=self.gamma, class_weight=self.class_weight)
-        folds = min(self.folds, int(np.bincount(encoded).min()))
+        folds = min(self.folds, fewest(encoded, groups))
         if folds < 2:
             raise StageError("Platt scaling needs at least 2 patients of each class; one class has 1")
-        splits = stratified_folds(encoded, folds, self.random_state, "Platt scaling")
+        splits = stratified_folds(encoded, folds, self.random_state, "Platt scaling", groups)
         unseen = cross_val_predict(machine, X, y, cv=splits, method="decision_function")
         if np.ptp(unseen) > 0:
             self.slope_, self.intercept_ = fit_platt(unseen, encoded)

@@ -57,14 +57,10 @@ def every_measure(run: Run) -> list[Block]:
         f"In brackets, {' and '.join(sorted(levels))} confidence intervals." if levels else "No interval was recorded."
     )
     notes = [f"{sizes}. {brackets} {_threshold(scores)}"]
-    how = [[Cell(_capital(method)), Cell(_capital(", ".join(names)))] for method, names in methods.items()]
+    how = [[Cell(text.capital(method)), Cell(text.capital(", ".join(names)))] for method, names in methods.items()]
     behind = Details("How each interval is made", (table("Methods", ["Method", "Measures"], how),))
     title = f"Every measure: {label(model)}, {SETS[HELD_OUT].lower()} patients"
     return [Text(MEANING), table(title, COLUMNS, rows, notes), *([behind] if how else [])]
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def _kind(name: str) -> str:
@@ -73,14 +69,14 @@ def _kind(name: str) -> str:
 
 def _name(metric: Metric | None, words: str) -> Cell:
     note = UNKNOWN if metric is None else "" if metric.of_the_32 else OTHERS
-    return Cell(_capital(words) if metric else words, note=note, head=True, level=True)
+    return Cell(text.capital(words) if metric else words, note=note, head=True, level=True)
 
 
 def _facts(metric: Metric | None) -> list[Cell]:
     if metric is None:
         return [Cell(text.DASH, note=UNKNOWN), *(Cell(text.DASH),) * 3]
     marks = [Cell("yes" if fact else "no") for fact in (metric.proper, metric.clear_focus)]
-    return [Cell(_best(metric)), *marks, Cell(_capital(metric.caution), wide=bool(metric.caution))]
+    return [Cell(_best(metric)), *marks, Cell(text.capital(metric.caution), wide=bool(metric.caution))]
 
 
 def _best(metric: Metric) -> str:

@@ -107,13 +107,18 @@ class Details:
 
 @dataclass(frozen=True)
 class Card:
-    """A headline number: what it is, the value, its interval, and what stands behind it."""
+    """A headline number: what it is, the value, its interval, what stands behind it.
+
+    tag : on which patients; sites : its mean over sites and its range at a new one
+    """
 
     label: str
     value: str
     interval: str
     behind: str
     note: str = ""
+    tag: str = ""
+    sites: str = ""
 
 
 @dataclass(frozen=True)

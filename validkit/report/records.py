@@ -16,8 +16,13 @@ import numpy as np
 
 from validkit.errors import InputError
 
-TRAINING, CROSS_FITTED, HELD_OUT = "training", "training-cross-fitted", "held-out"
-SETS = {TRAINING: "Training", CROSS_FITTED: "Training, cross-fitted", HELD_OUT: "Held-out"}
+TRAINING, CROSS_FITTED, HELD_OUT, CORRECTED = "training", "training-cross-fitted", "held-out", "corrected"
+SETS = {
+    TRAINING: "Training",
+    CROSS_FITTED: "Training, cross-fitted",
+    HELD_OUT: "Held-out",
+    CORRECTED: "Corrected for optimism",
+}
 STAGES = (
     "cohort",
     "radiomics",
@@ -28,6 +33,8 @@ STAGES = (
     "classifiers",
     "clinical",
     "nomogram",
+    "estimators",
+    "splits",
 )
 FAMILIES = ("radiomics", "deep", "fusion", "clinical", "nomogram")
 OUTPUTS = ("figures/", "tables/", "report.html")
@@ -103,6 +110,29 @@ class Run:
         """A setting of the resolved protocol, {digest, protocol}, by its dotted path."""
         return dig(self.protocol, path, default)
 
+    @property
+    def kind(self) -> str:
+        """What is validated: "plnm", "estimators", "predictions" or "bundle"."""
+        return str(self.setting("model.kind") or "plnm")
+
+    @property
+    def design(self) -> str:
+        """The design's kind; folders written before there were several hold a single split."""
+        return str(dig(self.info, "design.kind") or self.setting("design.kind") or "holdout")
+
+    @property
+    def primary(self) -> str:
+        """The set whose figures answer the question."""
+        evaluation = self.records["evaluation.json"]
+        return str(evaluation.get("primary") or HELD_OUT) if isinstance(evaluation, Record) else HELD_OUT
+
+    @property
+    def reference(self) -> Record | None:
+        """The model that the protocol compares the others with, and that the first page is about."""
+        name = str(self.setting("evaluation.compare.reference") or "nomogram")
+        named = (m for m in self.models() if m.get("name") == name)
+        return next(named, self.chosen(name) if name in FAMILIES else None)
+
     def models(self, family: str | None = None) -> list[Record]:
         """Every model of the evaluation, or those of one family."""
         models = self.evaluation["models"]
@@ -126,8 +156,9 @@ class Run:
         return next(iter(named + [m for m in models if m.get("chosen")]), None)
 
     def compared(self) -> list[Record]:
-        """One model a family, in the order radiomics, deep, fusion, clinical, nomogram."""
-        return [m for m in map(self.chosen, FAMILIES) if m is not None]
+        """One model a family, in the order radiomics, deep, fusion, clinical, nomogram; else every model."""
+        staged = [m for m in map(self.chosen, FAMILIES) if m is not None]
+        return staged or self.models()
 
     def saliency(self) -> Saliency:
         """The arrays of stages/saliency.npz; NotAvailable says why they are not there."""
@@ -158,6 +189,12 @@ class Run:
             else:
                 sound.append(name)
         return sound, wrong
+
+
+def among(where: str) -> str:
+    """A set in the middle of a sentence: `held-out patients`, `corrected for optimism`."""
+    words = SETS.get(where, where).lower()
+    return words if where == CORRECTED else f"{words} patients"
 
 
 def labels(models: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -132,6 +132,11 @@ def duration(seconds: float) -> str:
     return f"{s // 60} min {s % 60:02d} s" if s < 3600 else f"{s // 3600} h {s % 3600 // 60:02d} min"
 
 
+def capital(words: str) -> str:
+    """The words with a capital first letter."""
+    return words[:1].upper() + words[1:]
+
+
 def listed(items: list[str], most: int = 8) -> str:
     """`a, b and c`; longer lists end in "and 12 more"."""
     if len(items) > most:

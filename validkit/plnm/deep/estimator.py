@@ -95,9 +95,10 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
         self.reporter = reporter
         self.threads = threads
 
-    def fit(self, bank: ImageBank, y: ArrayLike) -> DeepTransfer:
+    def fit(self, bank: ImageBank, y: ArrayLike, groups: NDArray[np.int64] | None = None) -> DeepTransfer:
         """Fine-tune on these patients and fit the principal components of their embeddings.
 
+        groups : (n,) rows of one group are all trained on, or all held back for early stopping
         y : (n,) outcomes 0/1, 1 = event. Same inputs, seed and threads give the same bytes on one CPU.
         Raises InputError, WeightsError, MissingExtraError, or StageError where training cannot be done.
         """
@@ -105,7 +106,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
         device = resolve_device(self.device)
         split_seed, torch_seed, order_seed = seeds(self.random_state, 3)
         self.source_ = find_weights(self.backbone, self.weights, reporter=self.reporter)
-        training, self.inner_rows_ = inner_split(outcome, self.inner_validation, split_seed)
+        training, self.inner_rows_ = inner_split(outcome, self.inner_validation, split_seed, groups)
         fit = self._fit_all if self.train == "all" else self._fit_head
         with stage(device, seed=torch_seed, threads=self.threads):
             self.network_: Network = build_network(self.backbone, self.source_, self.image_size).to(device)

@@ -267,11 +267,20 @@ def batches(n: int, size: int) -> Iterator[NDArray[np.intp]]:
         yield np.arange(start, stop)
 
 
-def inner_split(y: NDArray[np.int64], fraction: float, seed: int) -> tuple[Rows, Rows]:
+def inner_split(
+    y: NDArray[np.int64], fraction: float, seed: int, groups: NDArray[np.int64] | None = None
+) -> tuple[Rows, Rows]:
     """Rows of the training and the inner validation part, sorted; of each class the rounded fraction, at least one.
 
+    groups : (n,) rows of one group stay on one side; a group with any event counts as one with the event
     Raises StageError where a class has fewer than two patients in training after it.
     """
+    if groups is not None:
+        _, first, member = np.unique(groups, return_index=True, return_inverse=True)
+        event = np.zeros(len(first), dtype=np.int64)
+        np.maximum.at(event, member, y)
+        training, held = inner_split(event, fraction, seed)
+        return np.flatnonzero(np.isin(member, training)), np.flatnonzero(np.isin(member, held))
     rng = np.random.default_rng(seed)
     validation: list[Rows] = []
     for outcome in (0, 1):

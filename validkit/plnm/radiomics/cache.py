@@ -31,14 +31,6 @@ MAGIC = b"validkit features 1\n"
 PACKAGES = ("pyradiomics", "numpy", "simpleitk", "scipy", "pywavelets", "scikit-image", "trimesh")
 
 
-def default_cache() -> Path:
-    """$VALIDKIT_CACHE, else `validkit` in the user's cache folder ($XDG_CACHE_HOME or ~/.cache)."""
-    if own := os.environ.get("VALIDKIT_CACHE"):
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "validkit"
-
-
 @lru_cache(maxsize=1)
 def _installed() -> tuple[tuple[str, str], ...]:
     try:

@@ -1,0 +1,108 @@
+"""Several predictions of one patient judged as one: repeats combined as declared, imputed copies by Rubin's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from validkit import stats
+from validkit.evaluate.judging import DECIDED, METRIC_OF, Operating
+from validkit.evaluate.tables import Repeated
+from validkit.sections import Evaluation
+from validkit.stats import METRICS, Estimate
+
+KEYS = ("auc", "brier", "scaled_brier", "slope", "calibration_in_the_large", "oe", *DECIDED)
+MOST_REPLICATES = 2000
+
+
+def from_patients(
+    result: dict[str, Any],
+    y: np.ndarray,
+    repeated: Repeated,
+    operating: Operating,
+    setting: Evaluation,
+    seed: int,
+    clusters: np.ndarray | None,
+) -> dict[str, Any]:
+    """`result` with the estimates and intervals that drawn patients (or clusters of them) give.
+
+    Every repeat of a drawn patient goes with the patient: repeats are not patients. Curves stay those of mean risks.
+    """
+    found = _combined(y, repeated, operating, setting, seed, clusters)
+    measures = {name: found.get(name, old) for name, old in result["measures"].items()}
+    own = {key: found[METRIC_OF.get(key, key)] for key in KEYS if METRIC_OF.get(key, key) in found}
+    return {**result, **own, "measures": measures}
+
+
+def _combined(
+    y: np.ndarray,
+    repeated: Repeated,
+    operating: Operating,
+    setting: Evaluation,
+    seed: int,
+    clusters: np.ndarray | None,
+) -> dict[str, Estimate]:
+    combine = setting.combine
+    p, cuts = repeated.p, repeated.cuts
+    if combine == "average":
+        p, cuts = (part[None, :] for part in repeated.mean)
+    replicates = min(setting.bootstrap.replicates, MOST_REPLICATES)
+    if not replicates:
+        return {}
+    options: dict[str, Any] = {
+        "combine": combine,
+        "interval": "percentile",
+        "level": setting.level,
+        "rng": np.random.default_rng([seed, 1]),
+        "replicates": replicates,
+        "clusters": clusters,
+        "stratified": setting.bootstrap.stratified and clusters is None,
+    }
+    free = [name for name, metric in METRICS.items() if not metric.needs_threshold]
+    found = dict(stats.repeated_performances(free, y, p, **options))
+    classified = [name for name, metric in METRICS.items() if metric.domain == "classification"]
+    decisions = np.where(np.isnan(p), np.nan, (p >= cuts).astype(np.float64))
+    found |= stats.repeated_performances(classified, y, decisions, threshold=0.5, **options)
+    useful = [name for name, metric in METRICS.items() if metric.needs_threshold and name not in classified]
+    found |= stats.repeated_performances(useful, y, p, threshold=operating.value, **options)
+    return found
+
+
+def over_copies(
+    results: Sequence[Mapping[str, Any]], together: Mapping[str, Any], setting: Evaluation
+) -> dict[str, Any]:
+    """One result from those of the imputed copies: estimates pooled by Rubin's rules, each on its own scale.
+
+    together : the result of each patient's mean prediction, whose curves and tests are kept
+    """
+    pooled: dict[str, Any] = dict(together)
+    for key in KEYS:
+        pooled[key] = _rubin([one[key] for one in results], METRIC_OF.get(key, key), setting.level)
+    pooled["measures"] = {
+        name: _rubin([one["measures"][name] for one in results], name, setting.level) for name in together["measures"]
+    }
+    pooled["at"] = [
+        {
+            key: value if key == "threshold" else _rubin([one["at"][i][key] for one in results], key, setting.level)
+            for key, value in at.items()
+        }
+        for i, at in enumerate(together["at"])
+    ]
+    pooled.pop("auc_bootstrap", None)
+    pooled["imputed_copies"] = len(results)
+    return pooled
+
+
+def _rubin(estimates: Sequence[Estimate], metric: str, level: float) -> Estimate:
+    """The pooled estimate; where no copy has an interval, the mean without one."""
+    n, count = estimates[0].n, len(estimates)
+    values, lows = np.array([[one.value, one.low] for one in estimates], dtype=np.float64).T
+    if np.isfinite(values).all() and np.isnan(lows).all():
+        note = f"mean over {count} imputed copies; no interval: {estimates[0].note or 'no copy has one'}"
+        nothing = {"low": np.nan, "high": np.nan, "se": np.nan}
+        return replace(estimates[0], value=float(values.mean()), note=note, **nothing)
+    df = None if n is None else float(n - 1)
+    return stats.pool_imputations(estimates, metric=metric, df_complete=df, level=level).estimate

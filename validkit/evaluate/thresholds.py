@@ -1,0 +1,36 @@
+"""Operating thresholds: chosen on training patients of the split whose held-out patients are judged at them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from validkit import stats
+from validkit.plan import TRAINING
+from validkit.sections import Evaluation
+
+
+def threshold_rule(setting: Evaluation, has_cross_fitted: bool) -> tuple[str, str]:
+    """(kind of prediction the threshold is chosen on, the rule in words)."""
+    if setting.thresholds.choose == "fixed":
+        return "", "fixed by the protocol"
+    wanted = "cross-fitted" if setting.thresholds.on == "training-cross-fitted" else "apparent"
+    kind = wanted if wanted == "apparent" or has_cross_fitted else "apparent"
+    missing = "; this model has no cross-fitted predictions" if kind != wanted else ""
+    return kind, f"largest Youden index on {kind} predictions of training patients{missing}"
+
+
+def thresholds(rows: pd.DataFrame, outcome: pd.Series, setting: Evaluation) -> tuple[dict[tuple[str, int], float], str]:
+    """({(split, imputed copy): threshold}, the rule) of one model; rows : all predictions of the model."""
+    training = rows[rows["set"] == TRAINING]
+    kind, rule = threshold_rule(setting, bool((training["kind"] == "cross-fitted").any()))
+    pairs = rows[["split", "imputation"]].drop_duplicates().itertuples(index=False)
+    keys = [(str(split), int(copy)) for split, copy in pairs]
+    if setting.thresholds.choose == "fixed":
+        assert setting.thresholds.value is not None
+        return dict.fromkeys(keys, setting.thresholds.value), rule
+    chosen = {}
+    for (split, copy), part in training[training["kind"] == kind].groupby(["split", "imputation"]):
+        part = part.sort_values("patient")
+        y = outcome.loc[part["patient"]].to_numpy()
+        chosen[str(split), int(copy)] = float(stats.youden_threshold(y, part["probability"].to_numpy()))
+    return chosen, rule

@@ -1,0 +1,87 @@
+"""The plan of a protocol on a cohort, made without running anything: splits, tasks, fits, estimated time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from validkit.errors import InputError
+from validkit.plan import Patients, Plan, make_plan
+from validkit.planning import estimate, with_surroundings
+from validkit.protocol import Protocol
+from validkit.sections import PLNM, Predictions
+from validkit.unit import repeated_outlines
+
+if TYPE_CHECKING:
+    from validkit.cohort import Cohort
+    from validkit.engine import Reporter
+
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A plan and its tasks with what is done around them and the seconds each may take."""
+
+    plan: Plan
+    tasks: pd.DataFrame
+
+
+def plan_of(
+    protocol: Protocol,
+    cohort: Path | None,
+    *,
+    device: str = "cpu",
+    known: Mapping[str, float] | None = None,
+    reporter: Reporter | None = None,
+) -> Planned:
+    """Read the cohort, or simulate the table of the phantom that the protocol names, and plan the run on it.
+
+    known : factors of this machine by stage, from `timings.known_timings`
+    """
+    lesions = None
+    if cohort is None:
+        patients = _of_phantom(protocol)
+    else:
+        data = _read(protocol, cohort, reporter)
+        patients = Patients(data.outcome, groups=data.groups, site=data.site, date=data.date, device=data.device)
+    plan = make_plan(protocol, patients)
+    if cohort is not None and isinstance(protocol.model, PLNM):
+        lesions = _outlines(protocol, data, plan)
+    models = len(protocol.model_names())
+    tasks = with_surroundings(plan.tasks, protocol, patients=len(plan.patients), models=models, lesions=lesions)
+    return Planned(plan, estimate(tasks, protocol, device=device, known=known))
+
+
+def _read(protocol: Protocol, cohort: Path, reporter: Reporter | None) -> Cohort:
+    from validkit.cohort import read_cohort
+
+    columns = [one.column for one in protocol.model.columns] if isinstance(protocol.model, Predictions) else []
+    return read_cohort(cohort, protocol.cohort, columns=columns, reporter=reporter)
+
+
+def _of_phantom(protocol: Protocol) -> Patients:
+    """Outcome and sites of the phantom; its images need not be drawn for a plan."""
+    from validkit.cohort.phantom.patients import simulate_table
+
+    phantom = protocol.cohort.default
+    if phantom is None:
+        raise InputError(
+            f"protocol {protocol.protocol.name!r} names no phantom: give a cohort's folder with --cohort DIR"
+        )
+    table = simulate_table(phantom.patients, phantom.sites, phantom.seed).set_index("patient_id")
+    outcome = (table["plnm"] == protocol.cohort.outcome.event).astype(int)
+    return Patients(outcome, site=table["site"])
+
+
+def _outlines(protocol: Protocol, data: Cohort, plan: Plan) -> int:
+    """How many outlines are measured: the primary one of all patients, repeated ones of those who train."""
+    learning = {patient for split in plan.units for patient in split.training}
+    _, outlines = data.pictures()
+    roles = {role for roles in repeated_outlines(protocol).values() for role in roles} & set(outlines.columns)
+    repeats = outlines.loc[sorted(learning), sorted(roles - {data.primary})].notna().to_numpy().sum()
+    perturb = protocol.plnm.reproducibility.perturb
+    randomised = perturb.copies * min(perturb.patients, len(learning)) if perturb else 0
+    return len(data.patients) + int(repeats) + randomised
