@@ -106,7 +106,9 @@ def test_every_model_is_judged_on_both_sets(finished: Path) -> None:
 
 def test_predictions_hold_no_outcome(finished: Path) -> None:
     table = pd.read_parquet(finished / "predictions.parquet")
-    assert list(table.columns) == ["patient", "set", "kind", "model", "probability"]
+    assert list(table.columns) == [
+        *("split", "repeat", "fold", "imputation", "patient", "set", "kind", "model", "probability")
+    ]
     assert table["probability"].between(0, 1).all()
     assert set(table.loc[table["set"] == "held-out", "kind"]) == {"held-out"}
 

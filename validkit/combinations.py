@@ -119,10 +119,19 @@ def _held_out_choice(protocol: Protocol) -> list[str]:
 
 
 def _before_split(protocol: Protocol) -> list[str]:
-    model = protocol.model
-    if not getattr(model, "before_split", ()) or not isinstance(protocol.design, BootstrapDesign):
-        return []
-    return ["model.before_split has no meaning in a bootstrap design, whose optimism it would hide; remove it"]
+    """What is learnt before the split must mean something, and be learnable there."""
+    named, faults = getattr(protocol.model, "before_split", ()), []
+    if named and isinstance(protocol.design, BootstrapDesign):
+        faults.append(
+            "model.before_split has no meaning in a bootstrap design, whose optimism it would hide; remove it"
+        )
+    gaps = protocol.cohort.missing == "impute" and isinstance(protocol.model, Estimators)
+    if named and gaps and "imputation" not in named:
+        faults.append(
+            f"model.before_split: {' and '.join(named)} on all patients needs complete predictors; name "
+            '"imputation" too, or declare cohort.missing = "exclude"'
+        )
+    return faults
 
 
 def _acceptance(protocol: Protocol) -> list[str]:

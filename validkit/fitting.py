@@ -17,7 +17,7 @@ from validkit.plan import HOLDOUT, Plan
 from validkit.preparing import Prepared
 from validkit.protocol import Protocol
 from validkit.provenance import versions
-from validkit.sections import PLNM
+from validkit.sections import PLNM, Estimators
 from validkit.store import Store, digest
 from validkit.unit import Fitted, Shared, UnitTask, fit_unit
 
@@ -54,7 +54,8 @@ def fit_all(
     shared = Shared(protocol, prepared.inputs, workshop.device, workshop.context)
     store = Store(workshop.records, context=workshop.context)
     tasks = [_task(protocol, plan, prepared, outcome, workshop, place) for place in range(len(plan.units))]
-    made_of = {task.split.name: task.made_of(shared, prepared.digest) for task in tasks}
+    inputs = digest(prepared.digest, _made_with(protocol))
+    made_of = {task.split.name: task.made_of(shared, inputs) for task in tasks}
     done: dict[str, Fitted] = {}
     for task in tasks:
         name = task.split.name
@@ -73,6 +74,19 @@ def fit_all(
 
     _fit(shared, left, workshop, keep)
     return [done[task.split.name] for task in tasks], known
+
+
+def _made_with(protocol: Protocol) -> list[str | None]:
+    """What a fit starts from beside its patients: the networks' weights, or the code of the estimators."""
+    if isinstance(protocol.model, PLNM):
+        from validkit.plnm.deep.weights import find_weights
+
+        return [find_weights(name, protocol.model.deep.weights).sha256 for name in protocol.model.deep.backbones]
+    if isinstance(protocol.model, Estimators):
+        from validkit.tabular.estimators import version_of
+
+        return [version_of(one.estimator) for one in protocol.model.estimators]
+    return []
 
 
 def _fit(
@@ -111,6 +125,7 @@ def _task(
         peek=_of(outcome, split.held_out) if protocol.chooses_by_held_out and split.held_out else None,
         records=workshop.records / split.name if local and workshop.records else None,
         saliency=protocol.plnm.deep.saliency if explains else 0,
+        lock=split is plan.main and isinstance(protocol.model, PLNM | Estimators),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -72,7 +73,12 @@ class Plan:
             for part, ids in ((TRAINING, split.training), (HELD_OUT, split.held_out)):
                 times = pd.Series(ids, dtype=object).value_counts(sort=False)
                 table = pd.DataFrame({"patient": times.index.to_numpy(), "times": times.to_numpy()})
-                facts = {"split": split.name, "repeat": split.repeat, "fold": split.fold, "site": split.site}
+                facts: dict[str, Any] = {
+                    "split": split.name,
+                    "repeat": split.repeat,
+                    "fold": split.fold,
+                    "site": split.site,
+                }
                 parts.append(table.assign(**facts, set=part))
         whole = pd.concat(parts, ignore_index=True)
         return whole[["split", "repeat", "fold", "site", "patient", "set", "times"]]
@@ -157,6 +163,18 @@ def _enough(protocol: Protocol, split: Split, patients: Patients) -> None:
                 f"{place}: {folds} folds need {folds} training patients of each kind{within if inside else ''}, and "
                 f"there are {there}{where}; declare fewer folds, or give a larger cohort"
             )
+    if isinstance(protocol.model, PLNM):
+        _enough_to_stop_early(protocol.model.deep.inner_validation, left, f"{within}{where}")
+
+
+def _enough_to_stop_early(share: float, patients: int, where: str) -> None:
+    """A network trains on two patients of each kind at least, beside those that say when it stops."""
+    held_back = max(1, round(share * patients))
+    if patients - held_back < 2:
+        raise InputError(
+            f"model.deep.inner_validation: early stopping holds back {held_back} of {patients} training patients of "
+            f"the rarer kind{where}, and at least 2 must be left; declare a smaller share, or give a larger cohort"
+        )
 
 
 def _inner_folds(protocol: Protocol) -> list[tuple[str, int, bool]]:

@@ -124,13 +124,30 @@ def prepare(run: Run, data: Cohort, plan: Plan) -> Prepared:
     if isinstance(run.protocol.model, PLNM):
         return _measured(run, data, plan)
     if isinstance(run.protocol.model, Bundle):
-        raise InputError('model.kind = "bundle" cannot be run yet: locked bundles are not written by this version')
+        return _external(run, data)
     from validkit.tabular.inputs import TableInputs
 
     inputs = TableInputs(data.predictors, patients_of(data).codes, data.extra)
     if isinstance(run.protocol.model, Predictions):
         return Prepared(inputs, data.digest)
     return arrange(run.protocol, plan, Prepared(inputs, ""), data.outcome)
+
+
+def _external(run: Run, data: Cohort) -> Prepared:
+    """The new patients as the locked model sees them."""
+    from validkit.external import prepare_external
+
+    with run.timed("bundle", "reading the bundle and measuring the patients"):
+        made = prepare_external(
+            data,
+            run.protocol,
+            together=patients_of(data).codes,
+            device=run.device,
+            cache=run.cache,
+            engine=run.engine,
+            reporter=run.reporter,
+        )
+    return Prepared(made, made.digest)
 
 
 def arrange(

@@ -9,20 +9,25 @@ import pandas as pd
 
 from validkit.plan import HOLDOUT, Plan
 from validkit.protocol import Protocol
-from validkit.sections import PLNM, BootstrapDesign, Estimators, Predictions
+from validkit.sections import PLNM, BootstrapDesign, Bundle, Estimators, Predictions
 from validkit.unit import Fitted
 
 if TYPE_CHECKING:
     from validkit.cohort import Cohort
 
 
-def models_of(protocol: Protocol, chosen: Mapping[str, str], *, several: bool) -> list[dict[str, Any]]:
+def models_of(
+    protocol: Protocol, chosen: Mapping[str, str], *, several: bool, locked: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
     """{name, label, family, classifier, backbone, chosen} of every model, in the report's order.
 
     chosen : what the main fit chose; several : whether other fits may have chosen otherwise
+    locked : the models of a bundle, as its manifest names them
     """
     if isinstance(protocol.model, PLNM):
         return _plnm_models(protocol.model, chosen, several)
+    if isinstance(protocol.model, Bundle):
+        return [dict(one) for one in locked]
     named: Sequence[Any] = ()
     if isinstance(protocol.model, Estimators):
         named = protocol.model.estimators
@@ -45,9 +50,9 @@ def _plnm_models(model: PLNM, chosen: Mapping[str, str], several: bool) -> list[
         best = chosen[branch]
         words = "chosen in each split" if several else LABELS[best]
         found.append(_entry(branch, f"{label} ({words})", branch, classifier=best))
-    for name in model.deep.backbones:
-        picked = name == chosen["deep"]
-        found.append(_entry(f"deep/{name}", f"Deep ({name})", "deep", backbone=name, chosen=picked))
+    for network in model.deep.backbones:
+        picked = network == chosen["deep"]
+        found.append(_entry(f"deep/{network}", f"Deep ({network})", "deep", backbone=network, chosen=picked))
     found.append(_entry("clinical", "Clinical predictors", "clinical"))
     for branch, label in (("radiomics", "Radiomics"), ("fusion", "Fusion")):
         for name in model.classifiers.use:

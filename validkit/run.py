@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from validkit.audit.findings import SENTINELS
+from validkit.bundle.writing import bundle_from_run
 from validkit.engine import Reporter, Silent, parse_engine
+from validkit.errors import InputError
 from validkit.evaluate import evaluate
 from validkit.fitting import Workshop, fit_all
 from validkit.folder import Run, begin, check_folder, finish
@@ -79,6 +82,8 @@ def run_protocol(
         sealed = _write_predictions(run, fitted)
         _open(run, data, plan, book, sealed, "evaluation")
         _evaluate(run, data, plan, fitted, sealed)
+        _guard(run, data, plan, prepared, fitted, asked=sentinels)
+        _lock(run, data, plan, fitted)
         finish(run, data, plan, fits=_fits(plan, fitted))
         record = sha256_of(out / "run.json")
         keep_receipt(out, book.finished(run=run_identity(out), protocol=protocol.digest(), record=record))
@@ -94,7 +99,7 @@ def _write_plan(run: Run, plan: Plan) -> None:
 
 
 def _fit(run: Run, data: Cohort, plan: Plan, prepared: Prepared) -> list[Fitted]:
-    workshop = Workshop(run.device, run.engine, run.folder / "tasks", run.reporter)
+    workshop = _workshop(run)
     start = time.perf_counter()
     fitted, known = fit_all(run.protocol, plan, prepared, data.outcome, workshop)
     if len(fitted) > 1:
@@ -102,6 +107,10 @@ def _fit(run: Run, data: Cohort, plan: Plan, prepared: Prepared) -> list[Fitted]
         detail = f"{len(fitted) - known} fitted, {known} from records"
         run.timings.append({"stage": "fits of the whole model", "seconds": seconds, "detail": detail})
     return fitted
+
+
+def _workshop(run: Run) -> Workshop:
+    return Workshop(run.device, run.engine, run.folder / "tasks", run.reporter)
 
 
 def _announce_looks(run: Run, data: Cohort, plan: Plan, book: Ledger) -> None:
@@ -171,16 +180,26 @@ def _fits(plan: Plan, fitted: Sequence[Fitted]) -> dict[str, int]:
 
 def _evaluate(run: Run, data: Cohort, plan: Plan, fitted: Sequence[Fitted], sealed: str) -> None:
     by_name = dict(zip((split.name for split in plan.units), fitted, strict=True))
+    main = by_name[plan.main.name]
+    locked = main.records.get("bundle", {})
+    models = models_of(run.protocol, main.chosen, several=len(plan.splits) > 1, locked=locked.get("models", ()))
+    reference = run.protocol.evaluation.compare.reference
+    if reference not in {model["name"] for model in models}:
+        known = ", ".join(model["name"] for model in models)
+        raise InputError(
+            f"evaluation.compare.reference names {reference!r}, which the bundle does not hold; it has {known}"
+        )
     with run.timed("evaluation", "evaluating"):
         result = evaluate(
             pd.read_parquet(run.folder / "predictions.parquet"),
             data.outcome,
-            models_of(run.protocol, by_name[plan.main.name].chosen, several=len(plan.splits) > 1),
+            models,
             run.protocol.evaluation,
             seed=seeder(run.protocol.protocol.seed.split)("bootstrap"),
             protocol=run.protocol,
             plan=plan,
             groups=data.groups,
+            developed=locked.get("thresholds"),
             engine=run.engine,
             reporter=run.reporter,
         )
@@ -191,6 +210,38 @@ def _evaluate(run: Run, data: Cohort, plan: Plan, fitted: Sequence[Fitted], seal
             {**result, "protocol_digest": run.protocol.digest(), "predictions_digest": sealed},
         )
     run.write("stages/cohort.json", {"flow": flow(data, plan), "table1": table_one(run.protocol, data, plan)})
+
+
+def _guard(run: Run, data: Cohort, plan: Plan, prepared: Prepared, fitted: Sequence[Fitted], *, asked: bool) -> None:
+    """The leakage sentinels: all where asked for, else those that the protocol names."""
+    if not asked and not run.protocol.sentinels.run:
+        return
+    from validkit.audit.run import run_sentinels
+
+    with run.timed("sentinels", "looking for leaks"):
+        found = run_sentinels(
+            run.protocol,
+            data,
+            plan,
+            prepared,
+            fitted,
+            _workshop(run),
+            only=tuple(SENTINELS) if asked else None,
+            run_looks=run.looks,
+            reporter=run.reporter,
+        )
+    run.sentinels = [one.to_dict() for one in found]
+
+
+def _lock(run: Run, data: Cohort, plan: Plan, fitted: Sequence[Fitted]) -> None:
+    """The main fit as a bundle, which a new centre can run; where there can be none, a note says why."""
+    if plan.design.kind in ("as-given", "external"):
+        return
+    main = fitted[len(fitted) - 1 if plan.final else 0]
+    evaluation = json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))
+    made = bundle_from_run(run.protocol, plan, main.model_files, data, evaluation, run.folder / "bundle.zip")
+    if isinstance(made, str):
+        run.note("bundle", made)
 
 
 def _tell_outcomes(run: Run, data: Cohort) -> None:

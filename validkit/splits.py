@@ -126,12 +126,19 @@ def _at_random(design: Holdout, patients: Patients, seed: int) -> NDArray[np.boo
     from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
     first, event = _by_group(patients)
-    events = int(event.sum())
-    if design.stratify == "outcome" and min(events, len(event) - events) < 2:
-        raise InputError(f"design.stratify = 'outcome' needs two patients of each kind; got {events} events")
+    events, n = int(event.sum()), len(event)
+    held_out = math.ceil(design.test * n)
+    fewest = 2 if design.stratify == "outcome" else 1
+    if fewest == 2 and min(events, n - events) < 2:
+        raise InputError(f"design.stratify = 'outcome' needs two patients of each kind; got {events} events among {n}")
+    if min(held_out, n - held_out) < fewest:
+        raise InputError(
+            f"design.test = {design.test:g} holds out {held_out} of {n} and leaves {n - held_out}; each side needs at "
+            f"least {fewest}: choose another share, or bring more patients"
+        )
     kind = StratifiedShuffleSplit if design.stratify == "outcome" else ShuffleSplit
     splitter = kind(n_splits=1, test_size=design.test, random_state=seed)
-    _, chosen = next(splitter.split(np.zeros((len(event), 1)), event))
+    _, chosen = next(splitter.split(np.zeros((n, 1)), event))
     return np.asarray(np.isin(patients.codes, first[chosen]))
 
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from validkit.bundle.collecting import Locking
 from validkit.engine import Reporter
 from validkit.errors import StageError
 from validkit.plan import HELD_OUT, TRAINING, Split, seeds_of
 from validkit.protocol import Protocol
-from validkit.sections import PLNM, Estimators, Predictions
+from validkit.sections import PLNM, Bundle, Estimators, Predictions
 from validkit.store import Store, digest, to_json
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("split", "repeat", "fold", "imputation", "patient", "set", "kind", "model", "probability")
 APPARENT, CROSS_FITTED = "apparent", "cross-fitted"
+LOCKED = "locked-"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,7 @@ class UnitTask:
     peek : outcomes of `split.held_out`, only where the protocol chooses by them
     records : folder for finished parts of the unit; None keeps none
     saliency : example patients whose images are explained
+    lock : whether what was learnt is kept as files, from which a bundle is written
     """
 
     split: Split
@@ -75,6 +78,7 @@ class UnitTask:
     peek: np.ndarray | None = None
     records: Path | None = None
     saliency: int = 0
+    lock: bool = False
 
     def made_of(self, shared: Shared, inputs: str) -> str:
         """Digest of everything that the unit's result depends on; inputs : that of `shared.inputs`."""
@@ -85,7 +89,7 @@ class UnitTask:
         return digest(
             "unit",
             settings,
-            [shared.protocol.evaluation.level, shared.protocol.cross_fits, self.saliency],
+            [shared.protocol.evaluation.level, shared.protocol.cross_fits, self.saliency, self.lock],
             [seed_of("unit"), torch_seed],
             [self.split.name, list(self.split.training), list(self.split.held_out)],
             [list(self.part.columns), {k: list(v) for k, v in self.part.repeats.items()}] if self.part else None,
@@ -102,6 +106,7 @@ class Fitted:
 
     predictions : columns `COLUMNS`; records : of each stage; chosen : what was chosen; fits : made, by stage
     looks : openings of held-out outcomes; notes : {severity, stage, text}; parameters : digest of all that was learnt
+    model_files : what was learnt as files without pickle, where the unit was to be locked
     """
 
     predictions: pd.DataFrame
@@ -113,6 +118,7 @@ class Fitted:
     looks: list[dict[str, Any]] = field(default_factory=list)
     notes: list[dict[str, str]] = field(default_factory=list)
     saliency: bytes = b""
+    model_files: dict[str, bytes] = field(default_factory=dict)
 
     def files(self) -> dict[str, bytes]:
         """As a durable record."""
@@ -126,6 +132,7 @@ class Fitted:
             "notes": self.notes,
         }
         files = {"predictions.parquet": to_parquet(self.predictions), "facts.json": to_json(facts).encode()}
+        files |= {f"{LOCKED}{name}": data for name, data in self.model_files.items()}
         return files | ({"saliency.npz": self.saliency} if self.saliency else {})
 
     @classmethod
@@ -133,7 +140,9 @@ class Fitted:
         """From a durable record."""
         facts = json.loads(files["facts.json"])
         predictions = pd.read_parquet(io.BytesIO(files["predictions.parquet"]))
-        return cls(predictions=predictions, saliency=files.get("saliency.npz", b""), **facts)
+        locked = {name.removeprefix(LOCKED): data for name, data in files.items() if name.startswith(LOCKED)}
+        saliency = files.get("saliency.npz", b"")
+        return cls(predictions=predictions, saliency=saliency, model_files=locked, **facts)
 
 
 def to_parquet(table: pd.DataFrame) -> bytes:
@@ -194,6 +203,7 @@ def _plnm(task: UnitTask, shared: Shared, engine: str, reporter: Reporter | None
     looks: list[dict[str, Any]] = []
     look = _look(task, model, held_out, looks)
     found = []
+    locking = Locking(task.lock, protocol.copies)
     imputer = _imputer(protocol, training, seed_of)
     for copy in range(1, protocol.copies + 1):
         seen = training if imputer is None else training.completed(imputer.transform(training.predictors, copy=copy))
@@ -203,6 +213,7 @@ def _plnm(task: UnitTask, shared: Shared, engine: str, reporter: Reporter | None
         else:
             model.fit_clinical(seen, task.y)
         found += _parts(split, copy, model, seen, unseen, seen.originals)
+        locking.plnm(model, copy, imputer)
     fitted = Fitted(
         predictions=pd.concat(found, ignore_index=True)[list(COLUMNS)],
         records=dict(model.records_),
@@ -212,7 +223,8 @@ def _plnm(task: UnitTask, shared: Shared, engine: str, reporter: Reporter | None
         parameters=model.parameters_digest(),
         looks=looks,
     )
-    fitted.notes += _undefined(model, held_out)
+    fitted.notes += _undefined(model, held_out) + locking.notes
+    fitted.model_files = locking.files
     if task.saliency and len(split.held_out):
         from validkit.plnm.measuring import explain
 
@@ -262,13 +274,11 @@ def _imputer(protocol: Protocol, training: Any, seed_of: Any) -> Any:
 
 
 def _undefined(model: Any, held_out: Any) -> list[dict[str, str]]:
-    undefined = model.undefined(held_out) if len(held_out.patients) else ()
-    if not len(undefined):
+    who = list(model.undefined(held_out).index) if len(held_out.patients) else []
+    if not who:
         return []
-    who = ", ".join(map(str, undefined.index[:10]))
-    text = (
-        f"selected features were undefined for {len(undefined)} held-out patients and took the training median: {who}"
-    )
+    named = ", ".join(map(str, who[:10]))
+    text = f"selected features were undefined for {len(who)} held-out patients and took the training median: {named}"
     return [{"severity": "warning", "stage": "radiomics", "text": text}]
 
 
@@ -284,6 +294,7 @@ def _tabular(task: UnitTask, shared: Shared, engine: str, reporter: Reporter | N
     training, held_out = shared.inputs.take(split.training), shared.inputs.take(split.held_out)
     originals = np.asarray(~pd.Index(split.training).duplicated())
     found, parameters = [], []
+    locking = Locking(task.lock, protocol.copies)
     whole = Fitted(pd.DataFrame(), {}, [], {}, {}, "")
     for copy in range(1, protocol.copies + 1):
         model = TabularModel(
@@ -301,6 +312,7 @@ def _tabular(task: UnitTask, shared: Shared, engine: str, reporter: Reporter | N
             reporter=reporter,
         ).fit(training, task.y)
         found += _parts(split, copy, model, training, held_out, originals)
+        locking.table(model, copy)
         parameters.append(model.parameters_digest())
         whole.timings += model.timings_
         whole.records = whole.records or dict(model.records_)
@@ -309,17 +321,31 @@ def _tabular(task: UnitTask, shared: Shared, engine: str, reporter: Reporter | N
             whole.fits[stage] = whole.fits.get(stage, 0) + count
     whole.predictions = pd.concat(found, ignore_index=True)[list(COLUMNS)]
     whole.parameters = digest(parameters)
+    whole.notes += locking.notes
+    whole.model_files = locking.files
     return whole
 
 
 def _ready(task: UnitTask, shared: Shared) -> Fitted:
-    """Predictions made elsewhere: nothing is fitted."""
+    """Predictions made elsewhere, or by a locked model: nothing is fitted."""
+    if isinstance(shared.protocol.model, Bundle):
+        return _locked(task, shared)
     from validkit.tabular.given import GivenModel
 
     assert isinstance(shared.protocol.model, Predictions)
     table = GivenModel(shared.protocol.model).predict(shared.inputs.take(task.split.held_out))
     found = _long(task.split, 1, table, HELD_OUT, HELD_OUT)
     return Fitted(found[list(COLUMNS)], {}, [], {}, {}, digest("as given", table))
+
+
+def _locked(task: UnitTask, shared: Shared) -> Fitted:
+    """A locked model's predictions, of each completed copy that it was fitted to."""
+    from validkit.external import predict_external
+
+    made = predict_external(shared.inputs, task.split.held_out)
+    found = [_long(task.split, copy, table, HELD_OUT, HELD_OUT) for copy, table in made.tables.items()]
+    predictions = pd.concat(found, ignore_index=True)[list(COLUMNS)]
+    return Fitted(predictions, {"bundle": made.record}, [], made.chosen, {}, made.digest, notes=made.notes)
 
 
 # --- predictions -----------------------------------------------------------------------------------
@@ -341,7 +367,7 @@ def _parts(
 
 def _long(split: Split, copy: int, table: pd.DataFrame, part: str, kind: str) -> pd.DataFrame:
     long = table.rename_axis(index="patient").reset_index().melt("patient", var_name="model", value_name="probability")
-    facts = {"split": split.name, "repeat": split.repeat, "fold": split.fold, "imputation": copy}
+    facts: dict[str, Any] = {"split": split.name, "repeat": split.repeat, "fold": split.fold, "imputation": copy}
     return long.assign(**facts, set=part, kind=kind)
 
 

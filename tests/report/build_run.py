@@ -55,6 +55,7 @@ class Builder(Stages):
             "fusion",
             "classifiers",
             "clinical",
+            "splits",
         ):
             self._json(f"stages/{name}.json", getattr(self, name)())
         self._json("stages/nomogram.json", self.nomogram())
@@ -111,9 +112,35 @@ class Builder(Stages):
                 },
                 {"severity": "warning", "stage": "deep", "text": "Only 2 epochs were trained; expect weak backbones."},
             ],
+            "design": {
+                "kind": "holdout",
+                "splits": 1,
+                "final": False,
+                "sentence": f"{self.sizes[HELD_OUT]} of {sum(self.sizes.values())} patients were held out once",
+            },
+            "fits": {"planned": 512, "made": 512, "units": 1},
+            "sealed": {
+                "state": "sealed",
+                "entry": {"index": 0, "time": "2026-11-20T09:00:00+00:00", "hash": "c4" * 32},
+                "sentence": "the protocol was sealed on 2026-11-20 at 09:00 UTC, before these outcomes were first "
+                "opened",
+                "cohort_matches": True,
+            },
+            "opening": {
+                "times": 1,
+                "protocols": 1,
+                "others": [],
+                "share": 0.0,
+                "unlike": 0,
+                "sentence": "held-out outcomes opened once",
+            },
+            "acceptance": None,
+            "sentinels": [],
             "looks": [
                 {
                     "stage": "deep",
+                    "split": "holdout",
+                    "auc": {"densenet121": 0.71},
                     "text": "The backbone was chosen by its AUC on held-out patients, as the paper did: held-out "
                     "figures of the deep, fusion and nomogram models are optimistic.",
                 }
@@ -178,6 +205,9 @@ class Builder(Stages):
             ]
         return {
             "level": 0.95,
+            "primary": HELD_OUT,
+            "design": {"kind": "holdout", "splits": 1, "final": False, "combine": "average", "rubin": False},
+            "acceptance": None,
             "protocol_digest": "3f" * 32,
             "predictions_digest": "b7" * 32,
             "models": models,

@@ -52,6 +52,16 @@ class Stages:
             },
         }
 
+    def splits(self) -> dict:
+        one = {"split": "holdout", "repeat": 0, "fold": 0, "site": "", "training": self.sizes[TRAINING]}
+        one |= {"distinct": self.sizes[TRAINING], "held_out": self.sizes[HELD_OUT], "fits": 512, "seconds": 2240.1}
+        one |= {"chosen": {"deep": "densenet121", "radiomics": "mlp", "fusion": "mlp"}, "features": list(FEATURES)}
+        return {
+            "design": {"kind": "holdout"},
+            "main": "holdout",
+            "splits": [{**one, "parameters": "9d" * 32, "notes": []}],
+        }
+
     def radiomics(self) -> dict:
         classes = {"shape": 14, "firstorder": 306, "glcm": 374, "glrlm": 272, "glszm": 272, "gldm": 238, "ngtdm": 85}
         types = ["original", "square", "squareroot", "logarithm", "exponential", "gradient", "log-sigma"]

@@ -15,12 +15,12 @@ import pytest
 from validkit.report import render_report
 
 
-def _builder() -> Any:
-    """build_run.py beside this file; its folder is on the path only while it is imported."""
+def _builder(name: str = "build_run") -> Any:
+    """A builder beside this file; its folder is on the path only while it is imported."""
     folder = str(Path(__file__).parent)
     sys.path.insert(0, folder)
     try:
-        return importlib.import_module("build_run")
+        return importlib.import_module(name)
     finally:
         sys.path.remove(folder)
 
@@ -38,6 +38,33 @@ def drawn(complete_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(complete_run, folder)
     render_report(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def variants(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`variants("sites")`: a run folder of another design, not drawn, with sentinels; do not write into it."""
+    folder, builder = tmp_path_factory.mktemp("variants"), _builder("build_designs")
+
+    def build(name: str) -> Path:
+        if not (folder / name).exists():
+            builder.with_sentinels(builder.build_variant(name, folder / name))
+        return folder / name
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def drawn_variants(variants: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`drawn_variants("sites")`: the same with its report; do not write into it."""
+    folder = tmp_path_factory.mktemp("drawn-variants")
+
+    def draw(name: str) -> Path:
+        if not (folder / name).exists():
+            shutil.copytree(variants(name), folder / name)
+            render_report(folder / name)
+        return folder / name
+
+    return draw
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_the_table_has_number_interval_size_outcome_and_reason(run_folder: Any, 
     assert row[2].sub == f"[{scores['low']:.3f}, {scores['high']:.3f}]"
     assert (row[3].text, row[3].sub) == ("127", "40 events")
     assert row[5].text.startswith("The interval, ")
-    assert table_of(run).title == "Acceptance criteria: nomogram, held-out patients"
+    assert table_of(run).title == "Acceptance criteria: Nomogram, held-out patients"
     texts = " ".join(block.text for block in acceptance_blocks(run) if block.kind == "text")
     assert "intersection-union" in texts
     details = acceptance_blocks(run)[-1]

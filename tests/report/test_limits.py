@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from validkit.report.limits import headline_sentence, limits, notices
+from validkit.report.frontpage import headline_sentence
+from validkit.report.limits import limits
+from validkit.report.notices import notices
 from validkit.report.records import read_run
 
 

@@ -74,6 +74,7 @@ def test_all_csv_files_are_written(drawn):
         "selected-features",
         "classifiers",
         "timings",
+        "splits",
     }
     assert names == {f"{name}.csv" for name in wanted}
     with (drawn / "tables" / "comparisons.csv").open(encoding="utf-8", newline="") as file:

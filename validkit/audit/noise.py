@@ -79,7 +79,7 @@ def disturbed(inputs: Any, patients: Sequence[str], rng: np.random.Generator) ->
         role: _far(again, np.flatnonzero(again.index.isin(list(patients))), rng)
         for role, again in inputs.repeats.items()
     }
-    images = inputs.bank.images.copy()
+    images = inputs.bank.images.copy(order="K")  # networks tell layouts in memory apart, by rounding
     images[rows] = rng.integers(0, 256, images[rows].shape, dtype=np.uint8)
     bank = replace(inputs.bank, images=images)
     return replace(inputs, predictors=predictors, radiomics=radiomics, repeats=repeats, bank=bank)

@@ -16,11 +16,11 @@ from validkit.stats import adjust_p_values
 
 METHOD = (
     "AUC over pairs of patients whom one fit judged (splits weighted by their pairs), so the negative bias of "
-    "cross-validated AUCs pooled over folds does not arise: without a leak the mean is 0.5 whatever the model. One-sided "
-    "test for a mean above 0.5, Holm over the models. One split: z, with the exact null variance of the Mann-Whitney "
-    "statistic, ties included. Several: t over the repetitions, since areas of overlapping fits depend on each other; "
-    "their variance is never taken below that of independent splits. Reference: Lehmann, Nonparametrics (1975); Ojala "
-    "and Garriga, J Mach Learn Res 11 (2010) 1833-1863."
+    "cross-validated AUCs pooled over folds does not arise: without a leak the mean is 0.5 whatever the model. "
+    "One-sided test for a mean above 0.5, Holm over the models. One split: z, with the exact null variance of the "
+    "Mann-Whitney statistic, ties included. Several: t over the repetitions, since areas of overlapping fits depend on "
+    "each other; their variance is never taken below that of independent splits. Reference: Lehmann, Nonparametrics "
+    "(1975); Ojala and Garriga, J Mach Learn Res 11 (2010) 1833-1863."
 )
 
 
@@ -109,11 +109,12 @@ def parts_of(
 ) -> dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]]:
     """By model, (outcome, prediction) of the patients that each split holds out and did not train on."""
     rows = judged_rows(predictions, training)
-    means = rows.groupby(["model", "split", "patient"], sort=True, observed=True)["probability"].mean()
+    means = rows.groupby(["model", "split", "patient"], sort=True)["probability"].mean().reset_index()
     found: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
-    for (model, _), part in means.groupby(level=["model", "split"], sort=True):
-        y = outcome.loc[part.index.get_level_values("patient")].to_numpy(dtype=np.int64)
-        found.setdefault(str(model), []).append((y, np.round(part.to_numpy(), 12)))
+    for key, part in means.groupby(["model", "split"], sort=True):
+        model, _ = map(str, key) if isinstance(key, tuple) else (str(key), "")
+        y = outcome.loc[part["patient"]].to_numpy(dtype=np.int64)
+        found.setdefault(model, []).append((y, part["probability"].to_numpy(dtype=np.float64)))
     return found
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast
 
 import typer
 from rich.console import Console
@@ -17,6 +17,9 @@ from validkit.cli import protocols, records
 from validkit.cli.options import AsJson, CohortPath, Device, Engine, LedgerFile, Overrides, ProtocolName, print_json
 from validkit.cli.terminal import Terminal
 from validkit.errors import ValidkitError
+
+BINDING = ("sealed", "opening", "looks", "fits", "sentinels")
+"""records of run.json that `validkit run --json` prints beside the evaluation"""
 
 app = typer.Typer(
     name="validkit",
@@ -75,11 +78,13 @@ def run(
         raise typer.Exit(130) from None
     terminal.say("drawing the report")
     render_report(folder)
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     if as_json:
-        print((folder / "evaluation.json").read_text(encoding="utf-8"))
+        evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+        print_json(evaluation | {key: record.get(key) for key in BINDING} | {"folder": str(folder)})
     else:
         console.print(summary(folder))
-    acceptance = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("acceptance")
+    acceptance = record.get("acceptance")
     if acceptance and acceptance["exit_code"]:
         raise typer.Exit(1)
 
@@ -139,7 +144,8 @@ def phantom(
             out, patients=patients, sites=sites, seed=seed, engine=engine, reporter=Terminal(console)
         )
     elif kind in ("clinical", "predictions"):
-        folder = write_table_phantom(out, kind, patients=patients, sites=sites, seed=seed, missing=missing)
+        table = cast(Literal["clinical", "predictions"], kind)
+        folder = write_table_phantom(out, table, patients=patients, sites=sites, seed=seed, missing=missing)
     elif kind == "plnm":
         raise InputError("--missing is for --kind clinical")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from importlib import import_module
@@ -9,6 +10,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from joblib import Parallel, delayed
+from joblib.externals.loky import process_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from validkit.engine.calling_off import Stopped, no_longer_wanted, within_a_remote_task
@@ -115,4 +117,6 @@ def _on_loky(
 
 
 def _numbered(function: Callable[[Item], Result], place: int, task: Item) -> tuple[int, Result]:
+    """The task in a worker, which is kept: loading torch looks like a leak to loky, which would replace the worker."""
+    vars(process_executor).update(_MAX_MEMORY_LEAK_SIZE=math.inf)
     return place, function(task)

@@ -40,6 +40,7 @@ class _Study:
     clusters: pd.Series | None
     rubin: bool
     whole: frozenset[str]
+    developed: Mapping[str, float]
 
     @property
     def resampled(self) -> bool:
@@ -57,6 +58,7 @@ def evaluate(
     protocol: Protocol | None = None,
     plan: Plan | None = None,
     groups: pd.Series | None = None,
+    developed: Mapping[str, float] | None = None,
     engine: str = "sequential",
     reporter: Reporter | None = None,
 ) -> dict[str, Any]:
@@ -69,6 +71,7 @@ def evaluate(
     seed : of the bootstrap
     protocol, plan : for what the design, the imputation and the acceptance criteria ask
     groups : label by patient of those who belong together; intervals then draw groups
+    developed : operating threshold of each locked model, for thresholds.choose = "developed"
     engine : see `validkit.engine.map_tasks`; the numbers are the same under each
 
     "measures" of a model on a set holds every measure of `stats.METRICS`, at the operating threshold if it needs one.
@@ -80,7 +83,7 @@ def evaluate(
     whole = compared(models, setting.compare.reference)
     rubin = protocol is not None and protocol.copies > 1 and protocol.imputation.combine == "rubin"
     clusters = groups if groups is not None and groups.duplicated().any() else None
-    study = _Study(outcome, setting, seed, plan, clusters, rubin, frozenset(whole))
+    study = _Study(outcome, setting, seed, plan, clusters, rubin, frozenset(whole), developed or {})
     rows = dict(list(predictions.groupby("model", sort=False)))
     named = [(str(model["name"]), rows[str(model["name"])]) for model in models]
     found = map_tasks(partial(_model, study), named, engine=engine, label="judging models", reporter=reporter)
@@ -129,7 +132,7 @@ def _tables(study: _Study, predictions: pd.DataFrame) -> dict[str, pd.DataFrame]
 def _model(study: _Study, named: tuple[str, pd.DataFrame]) -> dict[str, Any]:
     """The sets that a model is judged on, and what its design adds; named : the model and its predictions."""
     name, rows = named
-    cuts, rule = thresholds(rows, study.outcome, study.setting)
+    cuts, rule = thresholds(rows, study.outcome, study.setting, study.developed.get(name))
     main = main_of(rows)
     sets: dict[str, Any] = {}
     for part in (TRAINING, CROSS_FITTED):
@@ -153,7 +156,7 @@ def _on_set(
     study: _Study, rows: pd.DataFrame, part: str, cuts: Mapping[tuple[str, int], float], rule: str
 ) -> dict[str, Any]:
     """One model on one set: judged in each imputed copy and pooled, or on the mean prediction."""
-    averaged = rows.groupby(["split", "repeat", "fold", "patient"], as_index=False)["probability"].mean()
+    averaged = rows.groupby(["split", "repeat", "fold", "patient"], as_index=False).agg({"probability": "mean"})
     means: dict[str, list[float]] = {}
     for (split, _), cut in cuts.items():
         means.setdefault(split, []).append(cut)

@@ -102,7 +102,6 @@ def _rubin(estimates: Sequence[Estimate], metric: str, level: float) -> Estimate
     values, lows = np.array([[one.value, one.low] for one in estimates], dtype=np.float64).T
     if np.isfinite(values).all() and np.isnan(lows).all():
         note = f"mean over {count} imputed copies; no interval: {estimates[0].note or 'no copy has one'}"
-        nothing = {"low": np.nan, "high": np.nan, "se": np.nan}
-        return replace(estimates[0], value=float(values.mean()), note=note, **nothing)
-    df = None if n is None else float(n - 1)
+        return replace(estimates[0], value=float(values.mean()), low=np.nan, high=np.nan, se=np.nan, note=note)
+    df = float(n - 1) if n and n > 1 else None
     return stats.pool_imputations(estimates, metric=metric, df_complete=df, level=level).estimate

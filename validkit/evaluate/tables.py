@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from validkit.plan import FINAL, HELD_OUT, HOLDOUT, TRAINING
 CROSS_FITTED = "training-cross-fitted"
 CORRECTED = "corrected"
 SETS = {TRAINING: (TRAINING, "apparent"), CROSS_FITTED: (TRAINING, "cross-fitted"), HELD_OUT: (HELD_OUT, "held-out")}
-DEFAULTS: Mapping[str, object] = {"split": HOLDOUT, "repeat": 0, "fold": 0, "imputation": 1}
+DEFAULTS: Mapping[str, Any] = {"split": HOLDOUT, "repeat": 0, "fold": 0, "imputation": 1}
 
 
 def complete(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from validkit.plnm import stages
 from validkit.plnm.classifiers import probability
 from validkit.plnm.folds import Split, fit_grouped, repeated, stratified_folds
 from validkit.stats import auc
-from validkit.store import Store, digest, dump_arrays, load_arrays
+from validkit.store import Files, Store, digest, dump_arrays, load_arrays
 
 if TYPE_CHECKING:
     from validkit.plnm.model import Inputs, PLNMModel
@@ -157,7 +157,7 @@ def _dump(arrays: Arrays) -> dict[str, bytes]:
     return {"arrays.npz": dump_arrays(arrays)}
 
 
-def _load(files: dict[str, bytes]) -> Arrays:
+def _load(files: Files) -> Arrays:
     return load_arrays(files["arrays.npz"])
 
 

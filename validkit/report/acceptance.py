@@ -65,7 +65,12 @@ def acceptance_blocks(run: Run) -> list[Block]:
     found = judged(run)
     note = str(found.get("note") or "")
     summary = f"{text.capital(_overall(found))} ({_share(found)})."
-    return [Text(summary), _table(run, found["criteria"]), *([Text(note)] if note else []), *_methods(found["criteria"])]
+    return [
+        Text(summary),
+        _table(run, found["criteria"]),
+        *([Text(note)] if note else []),
+        *_methods(found["criteria"]),
+    ]
 
 
 def _table(run: Run, criteria: list[dict[str, Any]]) -> Table:
@@ -75,7 +80,7 @@ def _table(run: Run, criteria: list[dict[str, Any]]) -> Table:
         quantity, outcome = text.capital(_words(verdict, "quantity", "measure")), _outcome(verdict)
         why = Cell(text.capital(str(verdict.get("reason") or text.DASH)), wide=True)
         rows.append([row_head(quantity), _words(verdict, "rule"), measure(e, quantity), _size(e), Cell(outcome), why])
-    models = list(dict.fromkeys(_words(verdict, "model") for verdict in criteria))
+    models = list(dict.fromkeys(_label(run, _words(verdict, "model")) for verdict in criteria))
     sets = list(dict.fromkeys(_set(run, verdict) for verdict in criteria))
     levels = sorted({text.level(e.level) for v in criteria if (e := estimate(v.get("estimate"))).has_interval})
     brackets = f"In brackets, {' and '.join(levels)} confidence intervals." if levels else "No interval was recorded."
@@ -124,6 +129,11 @@ def _words(verdict: dict[str, Any], *keys: str) -> str:
 
 def _outcome(verdict: dict[str, Any]) -> str:
     return text.clean(verdict.get("outcome") or "not recorded")
+
+
+def _label(run: Run, name: str) -> str:
+    """A model's name for the reader."""
+    return next((text.clean(m.get("label") or name) for m in run.models() if m.get("name") == name), name)
 
 
 def _set(run: Run, verdict: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from validkit.report import text, views
-from validkit.report.notices import FAILED, opening_words
+from validkit.report.notices import FAILED, findings, opening_words
 from validkit.report.page import Block, Card
 from validkit.report.records import CORRECTED, HELD_OUT, NotAvailable, Run, dig
 from validkit.report.subject import Subject, score, spoken, subject
@@ -75,14 +75,13 @@ def _looks(run: Run) -> list[tuple[str, str]]:
 
 def sentinel_words(run: Run) -> str:
     """`8 passed, 1 failed, 1 not applicable`."""
-    findings = run.info.get("sentinels")
-    if not findings:
-        return "None was run"
-    outcomes = [str(finding.get("outcome")) for finding in findings]
+    outcomes = [str(finding.get("outcome")) for finding in findings(run)]
+    if not outcomes:
+        return "None was run."
     names = {"pass": "passed", FAILED: "failed", "not applicable": "not applicable"}
     parts = [f"{outcomes.count(key)} {words}" for key, words in names.items() if key in outcomes]
     others = len([one for one in outcomes if one not in names])
-    return text.capital(", ".join(parts + ([f"{others} with an unknown outcome"] if others else [])))
+    return text.capital(", ".join(parts + ([f"{others} with an unknown outcome"] if others else []))) + "."
 
 
 # --- the numbers -------------------------------------------------------------------------------------------

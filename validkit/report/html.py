@@ -10,14 +10,16 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from validkit.report import text, views
+from validkit.report import text
+from validkit.report.acceptance import acceptance_notice
 from validkit.report.figures.base import Drawn, Plate
-from validkit.report.figures.catalogue import MOST_SALIENCY
-from validkit.report.limits import headline_sentence, notices
-from validkit.report.page import Block, Card, Missing, attempt
-from validkit.report.records import HELD_OUT, NotAvailable, Run, dig
-from validkit.report.sections import headline, sections
-from validkit.report.values import count
+from validkit.report.figures.stage_panels import MOST_SALIENCY
+from validkit.report.frontpage import at_thresholds, headline, headline_sentence, who
+from validkit.report.notices import notices
+from validkit.report.page import Card, Missing, Notice, attempt
+from validkit.report.records import NotAvailable, Run, dig
+from validkit.report.sections import sections
+from validkit.report.subject import subject_title
 
 HEAVY_SVG = 200_000
 """characters of SVG above which the page holds the PNG instead"""
@@ -53,11 +55,12 @@ def render(run: Run, plates: Sequence[Plate], drawn: Mapping[str, tuple[Drawn, .
         question=_fact(run, "protocol.question") or "(no question was recorded)",
         name=_fact(run, "protocol.name") or run.folder.name,
         synthetic=run.synthetic,
-        who=_who(run),
-        sentence=attempt_text(run),
-        notices=notices(run),
+        who=who(run),
+        heading=subject_title(run),
+        sentence=_sentence(run),
+        notices=[*_accepted(run), *notices(run)],
         cards=_cards(run),
-        at_thresholds=attempt("Net benefit at declared thresholds", lambda: [_thresholds(run)]),
+        at_thresholds=attempt("At declared thresholds", lambda: at_thresholds(run)),
         sections=sections(run, {plate.name: plate for plate in plates}),
         figures=shown,
         rounding=text.ROUNDING,
@@ -102,27 +105,15 @@ def _fact(run: Run, path: str) -> str:
     return "" if value is None else str(value)
 
 
-def _who(run: Run) -> list[tuple[str, str]]:
-    """Of whom the question was asked: cohort, patients, sets, sites."""
-
-    def sizes(path: str, patients: str = "n") -> str:
-        n, events = count(dig(run.info, f"{path}.{patients}")), count(dig(run.info, f"{path}.events"))
-        share = f" ({text.percent(events / n)})" if n and events is not None else ""
-        return f"{text.whole(n)} patients, {text.whole(events)} with {run.positive}{share}"
-
-    sites = dig(run.info, "cohort.sites") or {}
-    kind = "simulated patients (synthetic)" if run.synthetic else "real patients"
-    named = ", ".join(f"{site} ({text.whole(count(n))})" for site, n in sites.items())
-    return [
-        ("Cohort", f"{_fact(run, 'cohort.name') or text.DASH}: {kind}. {_fact(run, 'cohort.description')}".strip()),
-        ("All", sizes("cohort", "patients")),
-        ("Training", sizes("cohort.training")),
-        ("Held-out", sizes("cohort.held_out")),
-        ("Sites", f"{len(sites)}: {named}" if sites else "not recorded"),
-    ]
+def _accepted(run: Run) -> list[Notice]:
+    """What the declared criteria come to, first of all; nothing where the run declares none and records none."""
+    if not run.setting("acceptance.criteria") and isinstance(run.records["evaluation.json"], str):
+        return []
+    notice = acceptance_notice(run)
+    return [] if notice is None else [notice]
 
 
-def attempt_text(run: Run) -> str:
+def _sentence(run: Run) -> str:
     """The sentence under the headline, or nothing."""
     try:
         return headline_sentence(run)
@@ -134,11 +125,4 @@ def _cards(run: Run) -> list[Card] | Missing:
     try:
         return headline(run)
     except NotAvailable as reason:
-        return Missing("The nomogram on held-out patients", str(reason))
-
-
-def _thresholds(run: Run) -> Block:
-    model = run.chosen("nomogram")
-    if model is None:
-        raise NotAvailable("evaluation.json holds no nomogram")
-    return views.thresholds(run, model, HELD_OUT)
+        return Missing(subject_title(run), str(reason))

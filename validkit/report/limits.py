@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from validkit.report import text
 from validkit.report.frontpage import NOT_FITTED
 from validkit.report.notices import AFTER
@@ -115,11 +113,12 @@ def _design(run: Run) -> list[str]:
         "part in making the model, or the outcome was known, cannot be told from the predictions.",
         **dict.fromkeys(
             FOLDS,
-            "Each split fitted a model of its own. The figures describe the procedure that makes the model, pooled over "
-            "these models, and not the one model that is fitted to all patients, which no patient here can judge.",
+            "Each split fitted a model of its own. The figures describe the procedure that makes the model, pooled "
+            "over these models, and not the one model that is fitted to all patients, which no patient here can judge.",
         ),
     }
     found += [words[run.design]] if run.design in words else []
+    found += _small_sites(run)
     before = list(map(str, run.setting("model.before_split") or []))
     if before:
         found.append(
@@ -131,6 +130,25 @@ def _design(run: Run) -> list[str]:
         whom = "One patient was" if len(excluded) == 1 else f"{len(excluded)} patients were"
         found.append(f"{whom} excluded; see Patients for the reason.")
     return found
+
+
+def _small_sites(run: Run) -> list[str]:
+    """Sites that are too small to be judged well on their own."""
+    if run.design != "internal-external":
+        return []
+    try:
+        model = run.reference
+    except NotAvailable:
+        return []
+    parts = (model.get("by_split") or []) if model else []
+    sizes = [(count(one.get("n")) or 0, count(one.get("events")) or 0, str(one.get("site"))) for one in parts]
+    small = [site for n, events, site in sizes if min(events, n - events) < ADVISED]
+    if not small:
+        return []
+    return [
+        f"{len(small)} of {len(sizes)} sites have fewer than {ADVISED} patients with or without the event "
+        f"({text.listed(small)}): their own figures are uncertain."
+    ]
 
 
 def _holdout(run: Run) -> str:
@@ -159,15 +177,15 @@ def _sites(run: Run) -> list[str]:
 
 def _stages(run: Run) -> list[str]:
     found = []
-    if _stage(run, "reproducibility").get("perturbed"):
+    if run.records_of("reproducibility").get("perturbed"):
         found.append(
             "Reproducibility was judged on randomised copies of one outline, not on a second reading: differences "
             "between readers may be larger."
         )
-    stand_in = [str(b.get("name")) for b in _stage(run, "deep").get("backbones") or [] if not b.get("pretrained")]
+    stand_in = [str(b.get("name")) for b in run.records_of("deep").get("backbones") or [] if not b.get("pretrained")]
     if stand_in:
         found.append(f"Trained without pretrained weights: {text.listed(stand_in)}.")
-    if _stage(run, "nomogram").get("fusion_score") == "resubstituted":
+    if run.records_of("nomogram").get("fusion_score") == "resubstituted":
         found.append(
             "The nomogram was fitted to fusion scores of the patients the fusion was fitted to (resubstituted). Such "
             "scores are too sharp, so the nomogram gives them too much weight."
@@ -178,10 +196,3 @@ def _stages(run: Run) -> list[str]:
             "missing because of what it would have been, figures may be off in either direction."
         )
     return found
-
-
-def _stage(run: Run, name: str) -> dict[str, Any]:
-    try:
-        return run.stage(name)
-    except NotAvailable:
-        return {}

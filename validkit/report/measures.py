@@ -7,9 +7,10 @@ from typing import Any
 
 from validkit.report import text
 from validkit.report.page import Block, Cell, Details, Text, measure, row_head, table
-from validkit.report.records import HELD_OUT, SETS, NotAvailable, Record, Run
+from validkit.report.records import CORRECTED, NotAvailable, Record, Run, among
+from validkit.report.subject import subject
 from validkit.report.values import NOT_RECORDED, count, estimate, number
-from validkit.report.views import label
+from validkit.report.views import OWN_THRESHOLDS, grouped
 from validkit.stats.metrics import METRICS, Metric
 
 OLD = "the evaluation was recorded before it held every measure; run the protocol again into this folder to add them"
@@ -33,11 +34,9 @@ def recorded(scores: Record) -> dict[str, Any]:
 
 
 def every_measure(run: Run) -> list[Block]:
-    """What the marks mean, and the nomogram's measures on held-out patients."""
-    model = run.chosen("nomogram")
-    scores = model["sets"].get(HELD_OUT) if model else None
-    if model is None or not scores:
-        raise NotAvailable("the nomogram was not judged on held-out patients")
+    """What the marks mean, and the reference model's measures on the patients that answer the question."""
+    found_for = subject(run)
+    scores = found_for.scores
     rows: list[list[Cell]] = []
     methods: dict[str, list[str]] = {}
     levels: set[str] = set()
@@ -56,11 +55,20 @@ def every_measure(run: Run) -> list[Block]:
     brackets = (
         f"In brackets, {' and '.join(sorted(levels))} confidence intervals." if levels else "No interval was recorded."
     )
-    notes = [f"{sizes}. {brackets} {_threshold(scores)}"]
-    how = [[Cell(text.capital(method)), Cell(text.capital(", ".join(names)))] for method, names in methods.items()]
+    notes = [f"{sizes}. {brackets} {_threshold(scores, found_for.where)}"]
+    shown = _merged(methods)
+    how = [[Cell(text.capital(method)), Cell(text.capital(", ".join(names)))] for method, names in shown.items()]
     behind = Details("How each interval is made", (table("Methods", ["Method", "Measures"], how),))
-    title = f"Every measure: {label(model)}, {SETS[HELD_OUT].lower()} patients"
+    title = f"Every measure: {found_for.label}, {among(found_for.where)}"
     return [Text(MEANING), table(title, COLUMNS, rows, notes), *([behind] if how else [])]
+
+
+def _merged(methods: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Methods that differ in their degrees of freedom alone, together."""
+    found: dict[str, list[str]] = {}
+    for short, members in grouped(methods).items():
+        found[short] = [name for method in members for name in methods[method]]
+    return found
 
 
 def _kind(name: str) -> str:
@@ -85,8 +93,10 @@ def _best(metric: Metric) -> str:
     return "∞" if math.isinf(metric.best) else f"{metric.best:g}"
 
 
-def _threshold(scores: Record) -> str:
+def _threshold(scores: Record, where: str) -> str:
     at = scores.get("threshold") or {}
+    if not at and where == CORRECTED:
+        return f"Threshold of classification and utility: {OWN_THRESHOLDS}."
     value = number(at.get("value"))
     rule = f" ({at['rule']})" if at.get("rule") else ""
     known = NOT_RECORDED if math.isnan(value) else f"{text.number(value)}{rule}"

@@ -77,17 +77,26 @@ def _openings(opening: dict[str, Any]) -> str:
     return " ".join(part for part in parts if part)
 
 
+def findings(run: Run) -> list[Record]:
+    """What the sentinels found, in the order of the records."""
+    return [one for one in run.info.get("sentinels") or [] if isinstance(one, Record)]
+
+
 def failed_sentinels(run: Run) -> list[Notice]:
     """One notice a sentinel that found a leak."""
     return [
         Notice(
             "warning",
             f"Sentinel failed ({finding.get('code')}): {_question(finding)}",
-            f"{text.capital(str(finding.get('why') or 'no reason was recorded'))}. {finding.get('advice') or ''}".strip(),
+            " ".join(filter(None, [_why(finding), str(finding.get("advice") or "")])),
         )
-        for finding in run.info.get("sentinels") or []
+        for finding in findings(run)
         if finding.get("outcome") == FAILED
     ]
+
+
+def _why(finding: Record) -> str:
+    return text.capital(str(finding.get("why") or "no reason was recorded")).rstrip(".") + "."
 
 
 def _question(finding: Record) -> str:
@@ -120,7 +129,9 @@ def deviations(run: Run) -> list[Notice]:
     for stage, changes in by_stage.items():
         verb = "shortened" if any(shorter for *_, shorter in changes) else "changed"
         how = "an override" if len(changes) == 1 else "overrides"
-        title = f"{stage.capitalize()} stage {verb} by {how}: {', '.join(item for item, *_ in changes)}"
+        title = (
+            f"{stage.capitalize().replace('_', ' ')} stage {verb} by {how}: {', '.join(item for item, *_ in changes)}"
+        )
         words = "; ".join(words for _, words, _ in changes)
         found.append(Notice("warning", title, f"The run departs from the protocol file: {words}."))
     return found

@@ -77,6 +77,11 @@ class Run:
         """stages/NAME.json; NotAvailable says why it is not there."""
         return self._record(f"stages/{name}.json")
 
+    def records_of(self, name: str) -> Mapping[str, Any]:
+        """stages/NAME.json, or nothing where it is not there."""
+        record = self.records[f"stages/{name}.json"]
+        return {} if isinstance(record, str) else record
+
     @property
     def evaluation(self) -> Record:
         """evaluation.json; NotAvailable says why it is not there."""
@@ -119,6 +124,22 @@ class Run:
     def design(self) -> str:
         """The design's kind; folders written before there were several hold a single split."""
         return str(dig(self.info, "design.kind") or self.setting("design.kind") or "holdout")
+
+    @property
+    def splits(self) -> int:
+        """How many splits the design has."""
+        n = dig(self.info, "design.splits") or 1
+        return n if isinstance(n, int) else 1
+
+    @property
+    def refits(self) -> bool:
+        """Whether the whole model was fitted more than once."""
+        return self.splits > 1
+
+    @property
+    def several(self) -> bool:
+        """Whether held-out patients come from more than one split."""
+        return self.refits and self.primary == HELD_OUT
 
     @property
     def primary(self) -> str:

@@ -6,12 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from validkit.report import stages, text, views
+from validkit.report.acceptance import acceptance_blocks
+from validkit.report.by_split import split_performance
+from validkit.report.design import choice_blocks, design_blocks, kept_blocks, split_blocks
+from validkit.report.estimators import estimator_blocks
 from validkit.report.figures.base import Plate
-from validkit.report.limits import limits, remarks
+from validkit.report.frontpage import NOT_FITTED
+from validkit.report.limits import limits
 from validkit.report.measures import every_measure
+from validkit.report.missing import imputation_blocks, missing_table
+from validkit.report.notices import remarks
+from validkit.report.optimism import optimism_blocks
+from validkit.report.optimism import others_block as optimism_of_others
 from validkit.report.page import (
     Block,
-    Card,
     Details,
     Facts,
     FigureBlock,
@@ -24,57 +32,104 @@ from validkit.report.page import (
     row_head,
     table,
 )
-from validkit.report.records import HELD_OUT, NotAvailable, Record, Run, dig
-from validkit.report.values import estimate
+from validkit.report.records import CORRECTED, TRAINING, NotAvailable, Record, Run, dig
+from validkit.report.sentinels import sentinel_blocks
+from validkit.report.subject import behind, spoken, subject
 
-HEADLINE = (
-    ("auc", "AUC", "0.5 is chance, 1 is perfect"),
-    ("slope", "Calibration slope", "ideal 1; below 1, risks are too extreme"),
-    ("calibration_in_the_large", "Calibration in the large", "ideal 0; above 0, risks are too low"),
-    ("brier", "Brier score", "0 is perfect; lower is better"),
-)
 Figures = Mapping[str, FigureBlock]
-
-
-def headline(run: Run) -> list[Card]:
-    """The nomogram's numbers on held-out patients."""
-    model = run.chosen("nomogram")
-    scores = model["sets"].get(HELD_OUT) if model else None
-    if not scores:
-        raise NotAvailable("the nomogram was not judged on held-out patients")
-    cards = []
-    for key, name, meaning in HEADLINE:
-        e = estimate(scores.get(key))
-        reason = e.note or ("" if e.defined else "undefined; no reason was recorded")
-        between = f"{text.number(e.low)} to {text.number(e.high)}" if e.defined and e.has_interval else "no interval"
-        note = f"{meaning}. {reason}" if reason else f"{meaning}."
-        cards.append(Card(name, text.number(e.value), between, text.how(e), note))
-    return cards
+MOST_NOTES = 3
+"""notes of a stage that stand open"""
+Chapter = tuple[str, str, list[Block]]
 
 
 def sections(run: Run, plates: Mapping[str, Plate]) -> list[Section]:
     """Every chapter, in order."""
     figure = {name: FigureBlock(plate) for name, plate in plates.items()}
-    return [
-        Section("patients", "Patients", tuple(_patients(run))),
-        Section("radiomics", "Radiomic features", tuple(_radiomics(run, figure))),
-        Section("selection", "Radiomic signature and its classifiers", tuple(_selection(run, figure))),
-        Section("deep", "Deep transfer learning", tuple(_deep(run, figure))),
-        Section("fusion", "Fusion", tuple(_fusion(run, figure))),
-        Section("nomogram", "Clinical predictors and nomogram", tuple(_nomogram(run, figure))),
-        Section("performance", "Performance of all models", tuple(_performance(run, figure))),
-        Section("limits", "Limits", (Listing(tuple(limits(run))),)),
-        Section("provenance", "Provenance", tuple(_provenance(run))),
+    chapters: list[Chapter] = [
+        ("acceptance", "Acceptance", _acceptance(run)),
+        ("design", "Design", _design(run, figure)),
+        ("patients", "Patients", _patients(run)),
+        *_model(run, figure),
+        ("performance", "Performance of all models", _performance(run, figure)),
+        *_parts(run, figure),
+        ("sentinels", "Sentinels", attempt("Sentinels", lambda: sentinel_blocks(run))),
+        ("limits", "Limits", [Listing(tuple(limits(run)))]),
+        ("provenance", "Provenance", _provenance(run)),
     ]
+    return [Section(anchor, title, tuple(blocks)) for anchor, title, blocks in chapters]
+
+
+def _model(run: Run, figure: Figures) -> list[Chapter]:
+    """The chapters on the model: the stages of the PLNM model, or the estimators."""
+    if run.kind == "plnm":
+        return [
+            ("radiomics", "Radiomic features", _radiomics(run, figure)),
+            ("selection", "Radiomic signature and its classifiers", _selection(run, figure)),
+            ("deep", "Deep transfer learning", _deep(run, figure)),
+            ("fusion", "Fusion", _fusion(run, figure)),
+            ("nomogram", "Clinical predictors and nomogram", _nomogram(run, figure)),
+        ]
+    if run.kind == "estimators":
+        blocks = [*_remarks(run, "estimators"), *attempt("Estimators", lambda: estimator_blocks(run))]
+        return [("estimators", "Estimators", blocks)]
+    return []
+
+
+def _acceptance(run: Run) -> list[Block]:
+    if not run.setting("acceptance.criteria") and not _judged_at_all(run):
+        return [Text("The protocol declares no acceptance criteria: nothing says ahead what would have been enough.")]
+    return attempt("Acceptance", lambda: acceptance_blocks(run))
+
+
+def _judged_at_all(run: Run) -> bool:
+    evaluation = run.records["evaluation.json"]
+    return isinstance(evaluation, Record) and bool(evaluation.get("acceptance"))
+
+
+def _design(run: Run, figure: Figures) -> list[Block]:
+    blocks = [*_remarks(run, "plan", "split", "design"), *design_blocks(run)]
+    if run.design in NOT_FITTED:
+        return blocks
+    blocks += attempt("Fits of the whole model", lambda: split_blocks(run))
+    if run.refits:
+        blocks += attempt("What was chosen", lambda: choice_blocks(run))
+    if "00-kept-features" in figure:
+        blocks += [figure["00-kept-features"], *attempt("Columns kept", lambda: kept_blocks(run))]
+    return blocks
+
+
+def _parts(run: Run, figure: Figures) -> list[Chapter]:
+    """Performance by site or split, or optimism, where the design has them."""
+    if run.primary == CORRECTED:
+        blocks = attempt("Optimism", lambda: optimism_blocks(run))
+        more = attempt("Optimism of the models compared", lambda: optimism_of_others(run))
+        return [("optimism", "Optimism", [*blocks, figure["16-optimism"], *more])]
+    if not run.several:
+        return []
+    title = "Performance by site" if run.design == "internal-external" else "Performance by split"
+    return [("parts", title, [figure["15-by-split"], *attempt(title, lambda: split_performance(run))])]
 
 
 def _remarks(run: Run, *names: str) -> list[Block]:
-    """The run's notices about these stages."""
-    return [
+    """The run's notices about these stages; many notes open on demand."""
+    mine = [n for n in remarks(run) if str(n.get("stage")).partition(":")[0] in names]
+    notes = [n for n in mine if n.get("severity") != "warning"]
+    many = len(notes) > MOST_NOTES
+    shown: list[Block] = [
         Notice(str(n.get("severity") or "note"), f"Note from {n.get('stage')}", str(n.get("text")))
-        for n in remarks(run)
-        if str(n.get("stage")).partition(":")[0] in names
+        for n in mine
+        if not (many and n.get("severity") != "warning")
     ]
+    if many:
+        inner = Listing(tuple(text.capital(str(n.get("text"))) for n in notes))
+        shown.append(
+            Details(f"Notes from {text.listed(list(dict.fromkeys(map(_stage, notes))))} ({len(notes)})", (inner,))
+        )
+    return shown
+
+
+def _stage(notice: Record) -> str:
+    return str(notice.get("stage")).partition(":")[0]
 
 
 def _patients(run: Run) -> list[Block]:
@@ -87,7 +142,15 @@ def _patients(run: Run) -> list[Block]:
         *attempt("Flow of patients", lambda: [stages.flow(run.stage("cohort"))]),
         *([Details(f"Excluded patients ({len(excluded)})", (names,))] if excluded else []),
         *attempt("Table 1", lambda: [views.recorded(run.stage("cohort")["table1"], "Table 1")]),
+        *_missing(run),
     ]
+
+
+def _missing(run: Run) -> list[Block]:
+    """Missing predictors where values were imputed or counted; else nothing."""
+    if run.setting("cohort.missing") != "impute" and not run.records_of("cohort").get("missing"):
+        return []
+    return [*attempt("Missing predictors", lambda: [missing_table(run)]), *imputation_blocks(run)]
 
 
 def _radiomics(run: Run, figure: Figures) -> list[Block]:
@@ -149,17 +212,35 @@ def _nomogram(run: Run, figure: Figures) -> list[Block]:
 
 
 def _performance(run: Run, figure: Figures) -> list[Block]:
-    title = "Models compared, one of each kind (counterpart of Table 6)"
+    plnm = run.kind == "plnm"
+    title = "Models compared, one of each kind (counterpart of Table 6)" if plnm else "Models compared"
     return [
         *_remarks(run, "evaluate", "evaluation"),
+        *_behind(run),
         *attempt("Models compared", lambda: [views.performance(run.compared(), title)]),
         figure["12-roc-models"],
         *attempt("Differences in AUC", lambda: [views.comparisons(run)]),
         figure["13-calibration"],
         figure["14-decision-curves"],
-        *attempt("Every measure", lambda: [Details("Every measure of the nomogram", tuple(every_measure(run)))]),
-        *attempt("All models", lambda: [Details("All models on all sets", (_all_models(run),))]),
+        *attempt("Every measure", lambda: [Details(_every(run), tuple(every_measure(run)))]),
+        *(attempt("All models", lambda: [Details("All models on all sets", (_all_models(run),))]) if plnm else []),
     ]
+
+
+def _every(run: Run) -> str:
+    return f"Every measure of {spoken(subject(run).model)}"
+
+
+def _behind(run: Run) -> list[Block]:
+    """What the sets are in this design, and what stands behind a number."""
+    try:
+        found = subject(run)
+    except NotAvailable:
+        return []
+    words = behind(run, found.scores)
+    if run.refits and TRAINING in found.model["sets"]:
+        words.append("Training figures are those of the fit to all patients, judged on these same patients (apparent).")
+    return [Text(" ".join(words))] if words else []
 
 
 def _all_models(run: Run) -> Block:

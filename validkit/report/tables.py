@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from validkit.report.design_tables import DESIGN_TABLES, Rows
 from validkit.report.measures import recorded
 from validkit.report.records import SETS, NotAvailable, Record, Run
+from validkit.report.subject import score
 from validkit.report.text import clean
 from validkit.report.values import count, estimate, number, test
 from validkit.stats.metrics import METRICS
 
-Rows = tuple[list[str], list[list[Any]]]
 ESTIMATES = (
     "auc",
     "accuracy",
@@ -83,7 +84,7 @@ def performance(run: Run) -> Rows:
 
 def _performance_row(model: Record, where: str, scores: Record) -> list[Any]:
     threshold = scores.get("threshold") or {}
-    estimates = {name: estimate(scores.get(name)) for name in ESTIMATES}
+    estimates = {name: score(scores, name, where) for name in ESTIMATES}
     row = [model["name"], model.get("label"), model.get("family"), bool(model.get("chosen")), where]
     row += [count(scores.get("n")), count(scores.get("events")), estimates["auc"].level]
     row += [number(threshold.get("value")), threshold.get("rule")]
@@ -210,4 +211,5 @@ TABLES: dict[str, Callable[[Run], Rows]] = {
     "selected-features": selected_features,
     "classifiers": classifiers,
     "timings": timings,
+    **DESIGN_TABLES,
 }

@@ -9,17 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 from validkit.report import text
-from validkit.report.limits import notices
+from validkit.report.acceptance import acceptance_line
+from validkit.report.frontpage import design_words, headline, opening_words, sentinel_words
+from validkit.report.notices import notices
 from validkit.report.page import Card
-from validkit.report.records import HELD_OUT, NotAvailable, Run, dig, read_run
-from validkit.report.sections import headline
-from validkit.report.values import count, estimate
+from validkit.report.records import NotAvailable, Run, dig, read_run
+from validkit.report.subject import score, subject_title
+from validkit.report.values import count
 
 MOST_NOTICES = 5
 
 
 def summary_of(folder: Path) -> RenderableType:
-    """Headline numbers of the nomogram on held-out patients, what to beware of, and where the report is."""
+    """Headline numbers of the reference model, what to beware of, and where the report is."""
     run = read_run(folder)
     parts: list[RenderableType] = []
     if run.synthetic:
@@ -28,21 +30,42 @@ def summary_of(folder: Path) -> RenderableType:
                 " SYNTHETIC  simulated patients; nothing here says how the model performs in people ", "black on yellow"
             )
         )
-    parts += [_who(run), _numbers(run), _others(run)]
+    parts += [_who(run), _numbers(run), _others(run), *_binding(run)]
     found = notices(run)
     for notice in found[:MOST_NOTICES]:
         parts.append(Text.assemble(("! ", "bold yellow"), (text.clean(notice.title), "yellow")))
     if len(found) > MOST_NOTICES:
-        parts.append(Text(f"! and {len(found) - MOST_NOTICES} more notices in the report", "yellow"))
+        more = len(found) - MOST_NOTICES
+        parts.append(Text(f"! and {more} more {'notice' if more == 1 else 'notices'} in the report", "yellow"))
     page = folder / "report.html"
     where = f"report: {page}" if page.is_file() else f"no report yet: validkit report {folder}"
     return Group(*parts, Text(where, "bold"))
 
 
 def _who(run: Run) -> Text:
-    held_out = text.counts(count(dig(run.info, "cohort.held_out.n")), count(dig(run.info, "cohort.held_out.events")))
-    training = text.counts(count(dig(run.info, "cohort.training.n")), count(dig(run.info, "cohort.training.events")))
-    return Text(f"Nomogram on held-out patients ({held_out}; trained on {training})", "bold")
+    return Text(f"{text.clean(subject_title(run))} ({_sizes(run)})", "bold")
+
+
+def _sizes(run: Run) -> str:
+    sizes = {
+        part: text.counts(count(dig(run.info, f"cohort.{part}.n")), count(dig(run.info, f"cohort.{part}.events")))
+        for part in ("training", "held_out")
+    }
+    return f"{sizes['held_out']}; trained on {sizes['training']}" if run.design == "holdout" else sizes["held_out"]
+
+
+def _binding(run: Run) -> list[RenderableType]:
+    """Design, seal, openings and acceptance, on a line each where they were recorded."""
+    lines = []
+    if run.info.get("design"):
+        lines.append(f"design: {text.clean(design_words(run))}")
+    if run.info.get("sealed"):
+        lines.append(f"{text.clean(dig(run.info, 'sealed.sentence'))}; {text.clean(opening_words(run))}")
+    if run.setting("acceptance.criteria"):
+        lines.append(text.clean(acceptance_line(run)))
+    if run.info.get("sentinels"):
+        lines.append(f"sentinels: {sentinel_words(run).lower().rstrip('.')}")
+    return [Text(f"  {line}") for line in lines]
 
 
 def _numbers(run: Run) -> RenderableType:
@@ -69,11 +92,12 @@ def _row(card: Card) -> tuple[Text, Text, Text, Text]:
 def _others(run: Run) -> Text:
     """AUCs of the other models compared, on one line."""
     try:
-        models = [m for m in run.compared() if m.get("family") != "nomogram"]
+        reference = run.reference
+        models = [m for m in run.compared() if m is not reference]
     except NotAvailable as reason:
         return Text(f"  other models: not available because {reason}")
     parts = []
     for model in models:
-        e = estimate((model["sets"].get(HELD_OUT) or {}).get("auc"))
+        e = score(model["sets"].get(run.primary) or {}, "auc")
         parts.append(f"{text.clean(model.get('label') or model['name'])} {text.estimate(e)}")
     return Text(f"  AUC of the others: {'; '.join(parts) or 'none'}")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from validkit.report import text
 from validkit.report.page import Cell, Table, measure, row_head, table
-from validkit.report.records import HELD_OUT, SETS, TRAINING, NotAvailable, Record, Run, labels
+from validkit.report.records import CORRECTED, HELD_OUT, SETS, TRAINING, NotAvailable, Record, Run, among, labels
+from validkit.report.subject import label, score
 from validkit.report.values import Test, count, curve, estimate, number, test
 
 MEASURES = (
@@ -22,12 +24,10 @@ MEASURES = (
     ("slope", "Calibration slope"),
     ("calibration_in_the_large", "In the large"),
 )
+OWN_THRESHOLDS = "each resample chose its own threshold"
+_DEGREES = re.compile(r"\bt\([\d.]+\)")
+NO_TEST = "a test is not corrected for optimism"
 ADJUSTMENTS = {"holm": "Holm", "hochberg": "Hochberg", "bh": "Benjamini-Hochberg", "none": "no adjustment"}
-
-
-def label(model: Record) -> str:
-    """A model's name for the reader."""
-    return str(model.get("label") or model["name"])
 
 
 def performance(models: Iterable[Record], title: str, *, mark_chosen: bool = False) -> Table:
@@ -44,27 +44,35 @@ def performance(models: Iterable[Record], title: str, *, mark_chosen: bool = Fal
         for i, (where, scores) in enumerate(sets):
             chosen = "chosen" if mark_chosen and model.get("chosen") else ""
             head = [row_head(names[model["name"]], len(sets), chosen)] if i == 0 else []
-            found = [(name, estimate(scores.get(key))) for key, name in MEASURES]
+            found = [(name, score(scores, key, where)) for key, name in MEASURES]
             for name, e in found:
                 if e.has_interval:
                     methods[name].add(e.method)
                     levels.add(text.level(e.level))
             hl = test(scores.get("hosmer_lemeshow"))
             if hl.method:
-                tests.setdefault(hl.method, {})[SETS[where].lower()] = None
+                tests.setdefault(hl.method, {})[among(where)] = None
             threshold = scores.get("threshold") or {}
             rules.add(str(threshold.get("rule") or ""))
             sizes = Cell(text.whole(count(scores.get("n"))), f"{text.whole(count(scores.get('events')))} events")
             cells = [measure(e, name) for name, e in found]
-            cut = Cell(
-                text.number(number(threshold.get("value"))), title=str(threshold.get("rule") or ""), numeric=True
-            )
-            rows.append([*head, Cell(SETS[where]), sizes, cells[0], cut, *cells[1:5], hosmer_lemeshow(hl), *cells[5:]])
+            cut, judged = _threshold(threshold, where), _tested(hl, where)
+            rows.append([*head, Cell(SETS[where]), sizes, cells[0], cut, *cells[1:5], judged, *cells[5:]])
     if not rows:
         raise NotAvailable("no model of this kind was judged")
     heads = [name for _, name in MEASURES]
     columns = ["Model", "Patients", "n", heads[0], "Threshold", *heads[1:5], "Hosmer-Lemeshow p", *heads[5:]]
     return table(title, columns, rows, [_intervals(methods, levels), _rules(rules), _degrees(tests)])
+
+
+def _threshold(threshold: Mapping[str, Any], where: str) -> Cell:
+    value = number(threshold.get("value"))
+    why = OWN_THRESHOLDS if where == CORRECTED and math.isnan(value) else ""
+    return Cell(text.number(value), title=str(threshold.get("rule") or ""), note=why, numeric=True)
+
+
+def _tested(t: Test, where: str) -> Cell:
+    return Cell(text.DASH, note=NO_TEST, numeric=True) if where == CORRECTED and not t.method else hosmer_lemeshow(t)
 
 
 def hosmer_lemeshow(t: Test) -> Cell:
@@ -79,11 +87,19 @@ def _intervals(methods: dict[str, set[str]], levels: set[str]) -> str:
     by_method: dict[str, list[str]] = {}
     for name, used in methods.items():
         if used:
-            by_method.setdefault(" or ".join(sorted(used)), []).append(name)
+            by_method.setdefault(" or ".join(grouped(sorted(used))), []).append(name)
     if not by_method:
         return "No interval was recorded."
     parts = [f"{', '.join(names)}: {method}" for method, names in by_method.items()]
     return f"In brackets, {' and '.join(sorted(levels))} confidence intervals. {'; '.join(parts)}."
+
+
+def grouped(methods: Iterable[str]) -> dict[str, list[str]]:
+    """Methods by name; those that differ in their degrees of freedom alone have one."""
+    found: dict[str, list[str]] = {}
+    for method in methods:
+        found.setdefault(_DEGREES.sub("t", method), []).append(method)
+    return {short if len(full) > 1 else full[0]: full for short, full in found.items()}
 
 
 def _rules(rules: set[str]) -> str:
@@ -92,7 +108,7 @@ def _rules(rules: set[str]) -> str:
 
 
 def _degrees(tests: dict[str, dict[str, None]]) -> str:
-    parts = [f"{method}: {' and '.join(sets)} patients" for method, sets in tests.items()]
+    parts = [f"{method}: {' and '.join(sets)}" for method, sets in tests.items()]
     return f"Test of calibration. {'; '.join(parts)}." if parts else ""
 
 
@@ -112,12 +128,14 @@ def thresholds(run: Run, model: Record, where: str) -> Table:
         everyone = _treat_all(run, where, t)
         cells = [measure(e, name) for name, e in zip(methods, found, strict=True)]
         rows.append([row_head(text.threshold(t)), *cells, Cell(text.number(everyone), numeric=True)])
+    if not rows and where == CORRECTED:
+        raise NotAvailable("figures at declared thresholds are not corrected for optimism; see every measure instead")
     if not rows:
         raise NotAvailable("the protocol asks for no thresholds (evaluation.thresholds.also)")
     sizes = text.counts(count(scores.get("n")), count(scores.get("events")))
     columns = ["Threshold", *methods, "Net benefit of treating all"]
     notes = [f"{sizes}. {_intervals(methods, levels)} Treating no one has net benefit 0."]
-    return table(f"{label(model)}, {SETS[where].lower()} patients, at declared thresholds", columns, rows, notes)
+    return table(f"{label(model)}, {among(where)}, at declared thresholds", columns, rows, notes)
 
 
 def _treat_all(run: Run, where: str, threshold: float) -> float:
@@ -149,8 +167,9 @@ def comparisons(run: Run) -> Table:
     if not rows:
         raise NotAvailable("no comparison was recorded")
     columns = ["Patients", "Models", "Difference in AUC", "p", f"p ({adjust})"]
-    note = "Adjusted over the comparisons of one set of patients."
-    return table("Differences in AUC between models", columns, rows, [_intervals(methods, levels), note])
+    notes = [_intervals(methods, levels), "Adjusted over the comparisons of one set of patients."]
+    notes += ["Differences on training patients are apparent: not corrected for optimism."] * (run.primary == CORRECTED)
+    return table("Differences in AUC between models", columns, rows, notes)
 
 
 def recorded(record: Record | None, name: str) -> Table:
@@ -172,8 +191,13 @@ def _recorded_cell(value: Any, column: str, position: int) -> Cell:
         return measure(estimate(value))
     if isinstance(value, bool) or value is None or isinstance(value, str):
         words = text.DASH if value is None else str(value)
-        return Cell(words, head=position == 0, level=position == 0 and words.startswith("  "))
+        level = position == 0 and words.startswith("  ")
+        return Cell(words, head=position == 0, level=level, numeric=_holds_p(column) and position > 0)
     x = number(value)
-    if column.lower() == "p" or column.lower().startswith(("p ", "p,", "p-value")):
+    if _holds_p(column):
         return Cell(text.p_value(x), numeric=True)
     return Cell(text.whole(x) if isinstance(value, int) else text.number(x), numeric=True, head=position == 0)
+
+
+def _holds_p(column: str) -> bool:
+    return column.lower() == "p" or column.lower().startswith(("p ", "p,", "p-value"))

@@ -20,7 +20,8 @@ class HosmerLemeshow(Section):
 
 
 class Thresholds(Section):
-    choose: Literal["youden", "fixed"] = "youden"
+    choose: Literal["youden", "fixed", "developed"] = "youden"
+    """"developed": the threshold that a locked model brings, chosen on the patients it was fitted to"""
     value: Probability | None = None
     """with choose = "fixed": the operating threshold itself"""
     on: Literal["training", "training-cross-fitted"] = "training-cross-fitted"

@@ -151,8 +151,8 @@ def build_bank(
         raise InputError(f"{len(faults)} lesions cannot be cropped:\n{shown}")
     shape = (0, side, side)
     return ImageBank(
-        np.stack(images) if images else np.zeros(shape, np.uint8),
-        np.stack(masks) if masks else np.zeros(shape, np.bool_),
+        np.ascontiguousarray(np.stack(images)) if images else np.zeros(shape, np.uint8),
+        np.ascontiguousarray(np.stack(masks)) if masks else np.zeros(shape, np.bool_),
         image_size,
         float(margin),
     )

@@ -50,6 +50,10 @@ class Display(ABC):
         return f"{type(self).__name__}({self.title!r}, {len(self.frame())} rows)"
 
 
+Panels = list[tuple[str, Display]]
+"""(suffix, display) of each panel; the suffix distinguishes files"""
+
+
 @dataclass(frozen=True)
 class Plate:
     """A figure of the report: panels side by side, or the reason why there are none.

@@ -1,0 +1,128 @@
+"""manifest.json: what a bundle holds and what it needs, how it was made, and how well its model did at home."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from validkit.sections import Section
+
+__all__ = ["Images", "Manifest", "Member", "ModelFacts", "Observed", "PredictorFacts", "ProtocolFacts", "unreadable"]
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+
+
+def unreadable(error: ValidationError) -> str:
+    """The first fault of a record that is not as it should be, in a line."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{error.title} cannot be read: {f'{place}: ' if place else ''}{first['msg']}"
+
+
+class Member(Section):
+    """One member; training_rows : whether it holds rows of training patients."""
+
+    bytes: Count
+    sha256: Sha256
+    training_rows: bool = False
+
+
+class Observed(Section):
+    """What training patients had: lowest and highest value, or the levels that occurred; `missing` of `n` had none."""
+
+    n: Count
+    missing: Count
+    low: float | None = None
+    high: float | None = None
+    levels: tuple[str, ...] = ()
+
+
+class PredictorFacts(Section):
+    """A clinical column as the protocol declares it; needed : whether the model looks at it."""
+
+    kind: Literal["continuous", "ordinal", "categorical", "binary"]
+    label: str
+    unit: str
+    levels: tuple[str, ...]
+    needed: bool
+    observed: Observed
+
+
+class Images(Section):
+    """How images are measured and cut, and what those of training patients were like."""
+
+    image_size: int
+    margin: float
+    preset: str
+    bin_width: float | None
+    bin_count: int | None
+    features: tuple[str, ...]
+    observed: dict[str, Observed]
+
+
+class ProtocolFacts(Section):
+    """Of the protocol under which the model was fitted; protocol.json holds it whole."""
+
+    name: str
+    question: str
+    digest: Sha256
+
+
+class ModelFacts(Section):
+    """One of the models, as a report names it."""
+
+    name: str
+    label: str
+    family: str
+    classifier: str | None
+    backbone: str | None
+    chosen: bool
+
+
+class Training(Section):
+    """The patients that the locked fit saw."""
+
+    n: Count
+    events: Count
+    split: str
+
+
+class Manifest(Section):
+    """manifest.json.
+
+    cohort : digest; copies : completed copies of the predictors, each with a fit of its own
+    thresholds : operating threshold of each model, as chosen on training patients
+    performance : of each model on `performance_on`, a set of evaluation.json; undefined numbers are null
+    left_out : models of the protocol that stayed at home, and why
+    """
+
+    format: Literal[1]
+    kind: Literal["plnm", "estimators"]
+    versions: dict[str, str]
+    protocol: ProtocolFacts
+    cohort: Sha256
+    synthetic: bool
+    outcome: dict[str, str]
+    training: Training
+    predictors: dict[str, PredictorFacts]
+    images: Images | None
+    models: tuple[ModelFacts, ...]
+    chosen: dict[str, str]
+    copies: Annotated[int, Field(ge=1, le=1000)]
+    thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
+    performance_on: str
+    performance: dict[str, dict[str, Any]]
+    left_out: dict[str, str]
+    members: dict[str, Member]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Clinical columns that the model looks at."""
+        return tuple(name for name, facts in self.predictors.items() if facts.needed)
+
+    @property
+    def training_rows(self) -> tuple[str, ...]:
+        """Members that hold rows of training patients."""
+        return tuple(name for name, member in self.members.items() if member.training_rows)

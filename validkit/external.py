@@ -1,0 +1,232 @@
+"""A locked model at a new centre: what it needs is looked for, measured as it was at home, and predicted from.
+
+Nothing is fitted. What is missing here, or declared otherwise than the bundle's own protocol declares it, is listed in
+one message before any patient is measured; what lies outside what the model was developed on is noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from validkit.bundle import Locked, read_bundle
+from validkit.bundle.manifest import Observed
+from validkit.engine import Reporter
+from validkit.errors import InputError
+from validkit.protocol import Protocol
+from validkit.sections import Bundle, CohortSpec
+from validkit.store import digest
+from validkit.wording import nearest
+
+if TYPE_CHECKING:
+    from validkit.cohort import Cohort
+
+__all__ = ["External", "Predicted", "missing_for", "open_bundle", "predict_external", "prepare_external"]
+
+NAMED = 5
+"""patients that a note names"""
+
+
+@dataclass(frozen=True, eq=False)
+class External:
+    """A locked model and the new patients' inputs; notes : what a reader must know of how they fit together."""
+
+    locked: Locked
+    inputs: Any
+    digest: str
+    notes: tuple[str, ...]
+
+    def take(self, patients: Sequence[str]) -> External:
+        """The same model and these patients."""
+        return replace(self, inputs=self.inputs.take(patients))
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What a locked model leaves.
+
+    tables : (n, models) probabilities, by completed copy that it was fitted to, from 1
+    record : for stages/bundle.json; chosen : as the manifest has it; notes : {severity, stage, text}
+    digest : of the bundle
+    """
+
+    tables: dict[int, pd.DataFrame]
+    record: dict[str, Any]
+    chosen: dict[str, str]
+    notes: list[dict[str, str]]
+    digest: str
+
+
+def open_bundle(protocol: Protocol, *, device: str = "cpu") -> Locked:
+    """The protocol's bundle, read, and held against what the protocol declares of the cohort."""
+    assert isinstance(protocol.model, Bundle)
+    file = Path(protocol.model.file)
+    if not file.is_file():
+        raise InputError(
+            f"model.file: there is no bundle {str(file)!r}; a run writes one into its folder: "
+            "--set model.file=RUN/bundle.zip"
+        )
+    locked = read_bundle(file, device=device)
+    faults = missing_for(locked, protocol.cohort)
+    if faults:
+        lines = "\n".join(f"  - {fault}" for fault in faults)
+        raise InputError(f"{file} needs what the protocol does not give:\n{lines}")
+    return locked
+
+
+def missing_for(locked: Locked, cohort: CohortSpec) -> list[str]:
+    """What the locked model needs and the cohort does not declare, or declares otherwise, in words."""
+    faults = []
+    if locked.manifest.images is not None and cohort.kind != "images":
+        faults.append('images with an outline: declare cohort.kind = "images", `image` and `outlines`')
+    for name in locked.needs:
+        theirs, ours = locked.manifest.predictors[name], cohort.predictors.get(name)
+        if ours is None:
+            unit = f", in {theirs.unit}" if theirs.unit else ""
+            near = nearest(name, list(cohort.predictors))
+            faults.append(f"the predictor {name!r} ({theirs.label}; {theirs.kind}{unit}): declare it{near}")
+            continue
+        if ours.kind != theirs.kind:
+            faults.append(f"cohort.predictors.{name}: kind {theirs.kind!r}; declared is {ours.kind!r}")
+        if ours.levels != theirs.levels:
+            there, here = ", ".join(theirs.levels), ", ".join(ours.levels) or "none"
+            faults.append(f"cohort.predictors.{name}: the levels {there}, in this order; declared are {here}")
+        if ours.unit and theirs.unit and ours.unit != theirs.unit:
+            faults.append(f"cohort.predictors.{name}: values in {theirs.unit!r}; declared is {ours.unit!r}")
+    return faults
+
+
+def prepare_external(
+    data: Cohort,
+    protocol: Protocol,
+    *,
+    together: np.ndarray,
+    device: str = "cpu",
+    cache: Path | None = None,
+    engine: str = "sequential",
+    reporter: Reporter | None = None,
+) -> External:
+    """Measure the new patients as the bundle's own protocol says; no outcome is used.
+
+    together : (n,) number of the group each patient belongs to; cache : folder of measured features
+    """
+    locked = open_bundle(protocol, device=device)
+    if locked.manifest.images is None:
+        from validkit.tabular.inputs import TableInputs
+
+        inputs: Any = TableInputs(data.predictors, together)
+    else:
+        inputs = _measured(locked, data, protocol, together, cache, engine, reporter)
+    return External(locked, inputs, digest("external", locked.digest, data.digest), _notes(locked, data))
+
+
+def _measured(
+    locked: Locked,
+    data: Cohort,
+    protocol: Protocol,
+    together: np.ndarray,
+    cache: Path | None,
+    engine: str,
+    reporter: Reporter | None,
+) -> Any:
+    from validkit.plnm.measuring import measure_cohort
+
+    there = locked.protocol.model_copy(update={"cohort": protocol.cohort})
+    inputs = measure_cohort(
+        data,
+        there,
+        training={},
+        groups={},
+        together=together,
+        seed=0,
+        cache=cache,
+        engine=engine,
+        reporter=reporter,
+    ).inputs
+    absent = [name for name in locked.model.features if name not in inputs.radiomics]
+    if absent:
+        raise InputError(
+            f"the bundle needs {len(absent)} radiomic features that this version does not measure "
+            f"(first: {absent[0]!r})"
+        )
+    return inputs.restricted(locked.model.features, {})
+
+
+def predict_external(external: External, patients: Sequence[str]) -> Predicted:
+    """The locked model's predictions of these patients."""
+    taken, locked = external.take(patients), external.locked
+    manifest = locked.manifest
+    tables = {copy: locked.predict_copy(taken.inputs, copy) for copy in range(1, locked.copies + 1)}
+    record = {
+        "digest": locked.digest,
+        "protocol": manifest.protocol.model_dump(),
+        "cohort": manifest.cohort,
+        "training": manifest.training.model_dump(),
+        "versions": dict(manifest.versions),
+        "differing": list(locked.differing),
+        "models": [one.model_dump() for one in manifest.models],
+        "thresholds": dict(manifest.thresholds),
+        "performance_on": manifest.performance_on,
+        "performance": {name: dict(found) for name, found in manifest.performance.items()},
+        "left_out": dict(manifest.left_out),
+        "training_rows": list(manifest.training_rows),
+        "copies": locked.copies,
+        "needs": list(locked.needs),
+    }
+    texts = [*external.notes, *_undefined(locked, taken.inputs)]
+    notes = [{"severity": "warning", "stage": "bundle", "text": text} for text in texts]
+    return Predicted(tables, record, dict(manifest.chosen), notes, locked.digest)
+
+
+# --- what a reader must know -----------------------------------------------------------------------
+
+
+def _notes(locked: Locked, data: Cohort) -> tuple[str, ...]:
+    """Other versions than at home, and patients unlike those that the model was developed on."""
+    found = []
+    if locked.differing:
+        found.append(f"the bundle was made with other versions: {'; '.join(locked.differing)}")
+    if locked.manifest.cohort == data.digest:
+        found.append("the bundle was developed on this very cohort: what follows is no external validation")
+    told = {name: locked.manifest.predictors[name].observed for name in locked.needs}
+    found += _beyond(told, data.predictors, "predictor")
+    if locked.manifest.images is not None and data.image_info is not None:
+        found += _beyond(locked.manifest.images.observed, data.image_info, "images'")
+    return tuple(found)
+
+
+def _beyond(told: Mapping[str, Observed], table: pd.DataFrame, what: str) -> list[str]:
+    """One sentence for each column in which patients lie beyond what training patients had."""
+    found = []
+    for name, theirs in told.items():
+        if name not in table:
+            continue
+        column = table[name]
+        if theirs.low is not None and theirs.high is not None and pd.api.types.is_numeric_dtype(column.dtype):
+            beyond, range_ = (column < theirs.low) | (column > theirs.high), f"{theirs.low:g} to {theirs.high:g}"
+        elif theirs.levels:
+            beyond, range_ = column.notna() & ~column.astype(str).isin(theirs.levels), ", ".join(theirs.levels)
+        else:
+            continue
+        if beyond.any():
+            who = ", ".join(map(str, column.index[beyond][:NAMED])) + (", ..." if beyond.sum() > NAMED else "")
+            found.append(
+                f"{what} {name!r}: {int(beyond.sum())} of {len(column)} patients lie outside what the model was "
+                f"developed on ({range_}): {who}"
+            )
+    return found
+
+
+def _undefined(locked: Locked, inputs: Any) -> list[str]:
+    if locked.manifest.images is None:
+        return []
+    undefined = locked.model.of.models[0].undefined(inputs)
+    if not len(undefined):
+        return []
+    who = ", ".join(map(str, undefined.index[:NAMED]))
+    return [f"selected features were undefined for {len(undefined)} patients and took the development median: {who}"]
