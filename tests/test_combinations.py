@@ -89,6 +89,12 @@ def faults(text: str, *overrides: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("text", "overrides", "expected"),
     [
+        # thresholds of locked models
+        (TABLE, ('evaluation.thresholds={choose = "developed"}',),
+         'evaluation.thresholds: choose = "developed" is for a locked model; declare "youden" or "fixed"'),
+        (TABLE, ("design.kind=external", 'model={kind = "bundle", file = "b.zip"}'),
+         "evaluation.thresholds: a locked model has no training patients here to choose a threshold on; declare "
+         'choose = "developed" (the bundle\'s own), or "fixed" and `value`'),
         # designs that need a column
         (without(TABLE, 'date = "day"'), ('design={kind = "holdout", by = "date"}',),
          'design.by = "date" needs cohort.date, the column with the day of the examination'),

@@ -59,6 +59,13 @@ def _model(protocol: Protocol) -> list[str]:
             "evaluation.thresholds: predictions made elsewhere have no training patients to choose a threshold on; "
             'declare choose = "fixed" and `value`'
         )
+    if isinstance(model, Bundle) and thresholds.choose == "youden":
+        faults.append(
+            "evaluation.thresholds: a locked model has no training patients here to choose a threshold on; declare "
+            'choose = "developed" (the bundle\'s own), or "fixed" and `value`'
+        )
+    if not isinstance(model, Bundle) and thresholds.choose == "developed":
+        faults.append('evaluation.thresholds: choose = "developed" is for a locked model; declare "youden" or "fixed"')
     if isinstance(model, Estimators) and not protocol.cohort.predictors:
         faults.append("model.estimators need predictors; declare them in [cohort.predictors]")
     return faults

@@ -53,6 +53,10 @@ def preflight(protocol: Protocol, cohort: Path | None) -> None:
         raise InputError(f"no cohort.csv in {cohort}; --cohort takes the folder that holds it")
     if cohort is not None and not cohort.exists():
         raise InputError(f"there is no {cohort}; --cohort takes a folder with cohort.csv, or the table's file")
+    if isinstance(protocol.model, Bundle):
+        from validkit.external import open_bundle
+
+        open_bundle(protocol)
     if isinstance(protocol.model, PLNM):
         for extra in ("imaging", "deep", "models"):
             require(extra, "running the PLNM model")
@@ -61,10 +65,9 @@ def preflight(protocol: Protocol, cohort: Path | None) -> None:
         for name in protocol.plnm.deep.backbones:
             check_weights(name, protocol.plnm.deep.weights, image_size=protocol.plnm.deep.image_size)
     if isinstance(protocol.model, Estimators):
-        from validkit.tabular.loading import load_estimator_class
+        from validkit.tabular.estimators import check_estimators
 
-        for one in protocol.model.estimators:
-            load_estimator_class(one.estimator)
+        check_estimators(protocol.model)
 
 
 def read_data(run: Run, folder: Path | None) -> Cohort:

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -209,7 +209,10 @@ def _evaluate(run: Run, data: Cohort, plan: Plan, fitted: Sequence[Fitted], seal
             "evaluation.json",
             {**result, "protocol_digest": run.protocol.digest(), "predictions_digest": sealed},
         )
-    run.write("stages/cohort.json", {"flow": flow(data, plan), "table1": table_one(run.protocol, data, plan)})
+    described: dict[str, Any] = {"flow": flow(data, plan), "table1": table_one(run.protocol, data, plan)}
+    if run.protocol.cohort.missing == "impute":
+        described["missing"] = data.missing_table().to_dict("records")
+    run.write("stages/cohort.json", described)
 
 
 def _guard(run: Run, data: Cohort, plan: Plan, prepared: Prepared, fitted: Sequence[Fitted], *, asked: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def distinct_names(patients: Iterable[str]) -> list[str]:
-    """The ids in order, a repeated one numbered: the second "P1" becomes "P1#2", a number passed over where it is taken.
+    """The ids in order, a repeated one numbered: the second "P1" becomes "P1#2", or the next number that is free.
 
     >>> distinct_names(["P1", "P2", "P1", "P1"])
     ['P1', 'P2', 'P1#2', 'P1#3']

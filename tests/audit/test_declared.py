@@ -59,7 +59,8 @@ def test_a_threshold_chosen_on_known_patients_is_caught_and_its_fall_shown() -> 
     assert found.outcome == "fail"
     assert found.evidence["declared"] == ["evaluation.thresholds.on"]
     [cut] = found.evidence["thresholds"]
-    assert cut["apparent"]["n"] == 48 and cut["held_out"]["n"] == 32
+    assert cut["apparent"]["n"] == 48
+    assert cut["held_out"]["n"] == 32
     [row] = found.evidence["models"]
     assert row["fall"]["value"] == pytest.approx(row["apparent"]["value"] - row["held_out"]["value"])
 

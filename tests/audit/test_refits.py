@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from tests.audit import procedures
 from tests.audit.procedures import HOLDOUT, KFOLD, cohort, protocol_of, study_of
+from validkit.audit.invariance import check_held_out_invariance
 from validkit.audit.noise import permuted, without_signal
 from validkit.audit.null_areas import Area, area_of, judge_areas
 from validkit.audit.refits import check_no_signal, check_permuted_outcome, round_of
 from validkit.audit.study import Study
+from validkit.errors import StageError
 from validkit.plan import Split
 from validkit.stats import auc
 from validkit.tabular.inputs import TableInputs
@@ -59,19 +61,21 @@ def test_a_clean_procedure_passes_in_every_design(design: dict[str, Any], sites:
         assert found.outcome == "pass", found.why
         assert found.evidence["not_carried_out"] == []
         [row] = found.evidence["models"]
-        assert row["low"] < 0.5 and len(row["auc"]) == 3
+        assert row["low"] < 0.5
+        assert len(row["auc"]) == 3
     splits = found.evidence["splits"]
     assert len(splits) == (12 if design["kind"] == "bootstrap" else len(study.plan.splits))
 
 
 @pytest.mark.parametrize("design", [HOLDOUT, KFOLD], ids=["holdout", "kfold"])
 def test_selection_before_the_split_is_caught(design: dict[str, Any]) -> None:
-    data = cohort(n=80, columns=200, signal=0.0)
+    data = cohort(n=80, columns=120, signal=0.0)
     leaky = protocol_of(data, {"select": {"keep": 10}}, design=design, before=("selection",), permutations=3)
     found = check_permuted_outcome(study_of(data, leaky))
     assert found.outcome == "fail"
     [row] = found.evidence["models"]
-    assert row["mean"] > 0.7 and row["p_holm"] < 0.01
+    assert row["mean"] > 0.7
+    assert row["p_holm"] < 0.01
     clean = protocol_of(data, {"select": {"keep": 10}}, design=design, permutations=3)
     assert check_permuted_outcome(study_of(data, clean)).outcome == "pass"
 
@@ -98,7 +102,8 @@ def test_one_leak_among_clean_models_is_named(cheating: Any) -> None:
     found = check_no_signal(study_of(data, protocol_of(data, {}, peeker, permutations=2)))
     outcomes = {row["model"]: row["outcome"] for row in found.evidence["models"]}
     assert outcomes == {"lr": "pass", "peeker": "fail"}
-    assert "peeker" in found.why and "lr" not in found.why
+    assert "peeker" in found.why
+    assert "lr" not in found.why
 
 
 def test_finished_refits_are_taken_from_their_records_and_workers_change_nothing(tmp_path: Path) -> None:
@@ -123,6 +128,24 @@ def test_a_procedure_that_cannot_be_repeated_says_why() -> None:
     assert found.outcome == "not applicable"
     assert "could not be fitted" in found.why
     assert len(found.evidence["not_carried_out"]) == 2
+
+
+def test_what_fails_before_the_split_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = cohort(n=60)
+    study = study_of(data, protocol_of(data, permutations=2))
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise StageError("no feature is reproducible")
+
+    monkeypatch.setattr("validkit.audit.study.arrange", fails)
+    found = check_permuted_outcome(study)
+    assert (found.outcome, found.why) == (
+        "not applicable",
+        "no repetition could be judged: no feature is reproducible",
+    )
+    held_out = check_held_out_invariance(study)
+    assert held_out.outcome == "fail"
+    assert "could not be made (no feature is reproducible)" in held_out.why
 
 
 def _without_iterations(study: Study) -> tuple[Any, ...]:
@@ -195,15 +218,18 @@ def test_splits_are_weighted_by_their_pairs_and_those_of_one_kind_left_out() -> 
 def test_an_area_at_or_below_one_half_never_fails(values: list[float], splits: int) -> None:
     found = [Area(min(value, 0.5), 0.01, 0.02, splits) for value in values]
     [row] = judge_areas({"m": found}, judged=["m"], alpha=0.05)
-    assert row["outcome"] == "pass" and row["p"] >= 0.5
+    assert row["outcome"] == "pass"
+    assert row["p"] >= 0.5
     assert row["low"] <= row["mean"] <= row["high"]
 
 
 def test_constant_predictions_pass() -> None:
     found = area_of([(np.array([0, 1, 0, 1]), np.full(4, 0.3))])
-    assert found is not None and found.variance == 0
+    assert found is not None
+    assert found.variance == 0
     [row] = judge_areas({"m": [found, found]}, judged=["m"], alpha=0.05)
-    assert row["p"] == 1.0 and row["outcome"] == "pass"
+    assert row["p"] == 1.0
+    assert row["outcome"] == "pass"
 
 
 @pytest.mark.parametrize("folds", [1, 4])

@@ -440,3 +440,30 @@ def test_the_record_is_json_and_says_what_was_done(tools: Any, data: Any) -> Non
     assert record["imputation"]["missing"]["age"] == 0
     assert record["imputation"]["copy"] == 1
     assert all(set(row) == {"stage", "seconds", "detail"} for row in model.timings_)
+
+
+def test_scaling_before_the_split_passes_over_missing_values() -> None:
+    """Learnt from the values that are there, where imputation stays inside the split."""
+    from validkit.sections import Estimators, Imputation, Predictor
+    from validkit.tabular.before_split import learn_before_split
+
+    rng = np.random.default_rng(3)
+    x = rng.normal(5.0, 2.0, 60)
+    x[::4] = np.nan
+    inputs = TableInputs(pd.DataFrame({"x": x}, index=[f"p{i}" for i in range(60)]), np.arange(60))
+    one = {"name": "lr", "estimator": "sklearn.linear_model.LogisticRegression", "scale": True}
+    settings = Estimators.model_validate({"kind": "estimators", "estimators": [one], "before_split": ["scaling"]})
+    learnt = learn_before_split(
+        settings,
+        inputs,
+        None,
+        predictors={"x": Predictor(kind="continuous")},
+        imputation=Imputation(),
+        impute=True,
+        copy=1,
+        seed_of=lambda *_: 1,
+    )
+    assert learnt is not None
+    mean, spread = learnt.scaling["lr"]
+    assert mean["x"] == pytest.approx(np.nanmean(x))
+    assert spread["x"] == pytest.approx(np.nanstd(x))

@@ -35,7 +35,8 @@ def without(study: Study, protocol: Protocol, code: str) -> list[Fitted] | str:
     """
     protocol = bare(protocol)
     try:
-        plan, prepared = study.arranged(protocol, study.plan.splits, study.outcome)
+        plan = study.aside(study.plan.splits)
+        prepared = study.arranged(protocol, plan, study.outcome)
         workshop = replace(study.workshop, records=_borrowed(study, code))
         fitted, _ = fit_all(protocol, plan, prepared, study.outcome, workshop)
     except (StageError, InputError) as error:

@@ -89,7 +89,7 @@ def _row(study: Study, split: Split, again: Fitted | None, reason: str) -> dict[
         "differs": compared(own, again, _witnesses(split)),
         "first_stage": stage,
         "fields": fields,
-        "looks": len(again.looks),
+        "looks": max(len(own.looks), len(again.looks)),
     }
 
 

@@ -50,11 +50,8 @@ def without_signal(inputs: Any, rng: np.random.Generator) -> Any:
         return replace(inputs, predictors=drawn)
     order = rng.permutation(len(table))
     radiomics = inputs.radiomics.iloc[order].set_axis(inputs.radiomics.index)
-    repeats = {
-        role: radiomics.loc[again.index] + (again - inputs.radiomics.loc[again.index])
-        for role, again in inputs.repeats.items()
-    }
-    return replace(inputs, predictors=drawn, radiomics=radiomics, repeats=repeats, bank=inputs.bank.take(order))
+    repeats, bank = _read_again(inputs, radiomics), inputs.bank.take(order)
+    return replace(inputs, predictors=drawn, radiomics=radiomics, repeats=repeats, bank=bank)
 
 
 def _drawn(column: pd.Series, rng: np.random.Generator) -> pd.Series:
@@ -75,14 +72,20 @@ def disturbed(inputs: Any, patients: Sequence[str], rng: np.random.Generator) ->
     if not hasattr(inputs, "bank"):
         return replace(inputs, predictors=predictors)
     radiomics = _far(inputs.radiomics, rows, rng)
-    repeats = {
-        role: _far(again, np.flatnonzero(again.index.isin(list(patients))), rng)
-        for role, again in inputs.repeats.items()
-    }
     images = inputs.bank.images.copy(order="K")  # networks tell layouts in memory apart, by rounding
     images[rows] = rng.integers(0, 256, images[rows].shape, dtype=np.uint8)
-    bank = replace(inputs.bank, images=images)
+    bank, repeats = replace(inputs.bank, images=images), _read_again(inputs, radiomics)
     return replace(inputs, predictors=predictors, radiomics=radiomics, repeats=repeats, bank=bank)
+
+
+def _read_again(inputs: Any, radiomics: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Repeated readings of other features, with the readers' own differences; who kept theirs keep their readings."""
+    found = {}
+    for role, again in inputs.repeats.items():
+        before, now = inputs.radiomics.loc[again.index], radiomics.loc[again.index]
+        same = (before == now) | (before.isna() & now.isna())
+        found[role] = again.where(same, now + (again - before))
+    return found
 
 
 def _strayed(column: pd.Series, rows: NDArray[np.intp], rng: np.random.Generator) -> pd.Series:

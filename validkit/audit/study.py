@@ -75,21 +75,17 @@ class Study:
             split.name: frozenset(split.training) for split in self.plan.splits if splits is None or split in splits
         }
 
-    def arranged(
-        self, protocol: Protocol, splits: Sequence[Split], outcome: pd.Series, inputs: Any = None
-    ) -> tuple[Plan, Prepared]:
-        """The plan of these splits alone, and everything that is learnt and decided before they are fitted."""
-        plan = Aside(self.plan.design, self.plan.patients, tuple(splits), None, self.plan.tasks.iloc[:0])
-        prepared = arrange(
-            protocol,
-            plan,
-            self.prepared,
-            outcome,
-            inputs=inputs,
-            engine=self.workshop.engine,
-            reporter=self.reporter,
-        )
-        return plan, prepared
+    def aside(self, splits: Sequence[Split]) -> Aside:
+        """A plan of these splits alone."""
+        return Aside(self.plan.design, self.plan.patients, tuple(splits), None, self.plan.tasks.iloc[:0])
+
+    def arranged(self, protocol: Protocol, plan: Plan, outcome: pd.Series, inputs: Any = None) -> Prepared:
+        """Everything that is learnt and decided before the splits of the plan are fitted.
+
+        inputs : in place of the run's own, where given
+        """
+        engine, reporter = self.workshop.engine, self.reporter
+        return arrange(protocol, plan, self.prepared, outcome, inputs=inputs, engine=engine, reporter=reporter)
 
     @property
     def store(self) -> Store:
@@ -125,6 +121,7 @@ class Refit:
     """The procedure on one split of one repetition.
 
     name : of its record; outcome : what the procedure is given as the outcomes
+    fault : why what comes before the split could not be done; "" where it was
     """
 
     name: str
@@ -132,6 +129,7 @@ class Refit:
     plan: Plan
     prepared: Prepared
     outcome: pd.Series
+    fault: str = ""
 
     @property
     def split(self) -> Split:
@@ -157,9 +155,12 @@ def refits_of(
     study: Study, name: str, protocol: Protocol, splits: Sequence[Split], outcome: pd.Series, inputs: Any = None
 ) -> list[Refit]:
     """One repetition of the whole procedure: what comes before the splits is done once, each split is a refit."""
-    whole, prepared = study.arranged(protocol, splits, outcome, inputs)
-    light = replace(prepared, measured=None)
-    return [Refit(f"{name}/{s.name}", protocol, replace(whole, splits=(s,)), light, outcome) for s in splits]
+    whole, fault = study.aside(splits), ""
+    try:
+        prepared = replace(study.arranged(protocol, whole, outcome, inputs), measured=None)
+    except (StageError, InputError) as error:
+        prepared, fault = study.prepared, str(error)
+    return [Refit(f"{name}/{s.name}", protocol, replace(whole, splits=(s,)), prepared, outcome, fault) for s in splits]
 
 
 def carry_out(
@@ -169,13 +170,14 @@ def carry_out(
 
     records : whether records of the stages are kept, else held-out predictions and looks alone
     """
-    store, made_of = study.store, {one.name: one.made_of() for one in refits}
+    why = {one.name: one.fault for one in refits if one.fault}
+    possible = [one for one in refits if not one.fault]
+    store, made_of = study.store, {one.name: one.made_of() for one in possible}
     done: dict[str, Fitted] = {}
-    for one in refits:
+    for one in possible:
         files = store.read(one.name, made_of[one.name])
         if files is not None:
             done[one.name] = Fitted.from_files(files)
-    why: dict[str, str] = {}
 
     def keep(one: Refit, result: Fitted | str) -> None:
         if isinstance(result, str):
@@ -185,7 +187,7 @@ def carry_out(
         if store.folder is not None:
             store.write(one.name, made_of[one.name], result.files())
 
-    left = [one for one in refits if one.name not in done]
+    left = [one for one in possible if one.name not in done]
     work = partial(_carry_out, device=study.workshop.device, records=records)
     if study.workshop.device == "cpu" and len(left) > 1:
         engine = study.workshop.engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -91,9 +92,24 @@ def over_copies(
         }
         for i, at in enumerate(together["at"])
     ]
+    pooled["missing_information"] = _missing_information(results, setting.level)
     pooled.pop("auc_bootstrap", None)
     pooled["imputed_copies"] = len(results)
     return pooled
+
+
+def _missing_information(results: Sequence[Mapping[str, Any]], level: float) -> dict[str, float]:
+    """Fraction of missing information of the main measures: how much of the uncertainty comes from what is missing."""
+    found = {}
+    for key in KEYS:
+        estimates = [one[key] for one in results]
+        if all(math.isfinite(one.se) for one in estimates):
+            n = estimates[0].n
+            df = float(n - 1) if n and n > 1 else None
+            fmi = stats.pool_imputations(estimates, metric=METRIC_OF.get(key, key), df_complete=df, level=level).fmi
+            if math.isfinite(fmi):
+                found[key] = float(fmi)
+    return found
 
 
 def _rubin(estimates: Sequence[Estimate], metric: str, level: float) -> Estimate:

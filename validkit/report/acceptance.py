@@ -6,7 +6,7 @@ from typing import Any
 
 from validkit.report import text
 from validkit.report.page import Block, Cell, Details, Notice, Row, Table, Text, measure, row_head, table
-from validkit.report.records import HELD_OUT, NotAvailable, Run, among, dig
+from validkit.report.records import HELD_OUT, NotAvailable, Run, dig
 from validkit.report.values import Estimate, estimate, number
 
 OUTCOMES = ("met", "not met", "undecided", "not applicable")
@@ -25,6 +25,13 @@ def judged(run: Run) -> dict[str, Any]:
     if not isinstance(criteria, list) or not criteria or not all(isinstance(each, dict) for each in criteria):
         raise NotAvailable("the acceptance in evaluation.json cannot be read; run the protocol again into this folder")
     return found
+
+
+def declared(run: Run) -> bool:
+    """Whether the protocol declares criteria, or some were judged."""
+    evaluation = run.records["evaluation.json"]
+    recorded = isinstance(evaluation, dict) and bool(evaluation.get("acceptance"))
+    return recorded or bool(run.setting("acceptance.criteria"))
 
 
 def acceptance_line(run: Run) -> str:
@@ -139,7 +146,7 @@ def _label(run: Run, name: str) -> str:
 def _set(run: Run, verdict: dict[str, Any]) -> str:
     """Whom a verdict is about; in a bootstrap design the judged figures are the corrected ones."""
     where = str(verdict.get("set") or text.DASH)
-    return among(run.primary if where == HELD_OUT else where)
+    return run.among(run.primary if where == HELD_OUT else where)
 
 
 def _overall(found: dict[str, Any]) -> str:

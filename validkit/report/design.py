@@ -9,7 +9,7 @@ import numpy as np
 
 from validkit.report import text
 from validkit.report.fits import chosen_counts, final, fits, has_repeats, kept_counts, split_name
-from validkit.report.frontpage import design_words
+from validkit.report.frontpage import RESAMPLED, design_words
 from validkit.report.limits import intervals
 from validkit.report.page import Block, Cell, Details, Facts, Notice, Row, Table, Text, row_head, table, whole
 from validkit.report.records import NotAvailable, Record, Run, dig
@@ -103,13 +103,13 @@ def split_blocks(run: Run) -> list[Block]:
     rows, last = fits(run), final(run)
     shown = [*rows, *([last] if last else [])]
     if len(rows) <= FEW:
-        return [_split_table(shown, "Fits of the whole model"), *_notes(rows)]
+        return [_split_table(run, shown, "Fits of the whole model"), *_notes(rows)]
     note = f"Of {len(shown)} fits; the rest are in tables/splits.csv." if len(shown) > MOST else ""
-    whole_table = _split_table(shown[:MOST], "Fits of the whole model", note)
-    return [_summary(rows), Details(f"Every fit of the whole model ({len(shown)})", (whole_table,)), *_notes(rows)]
+    whole_table = _split_table(run, shown[:MOST], "Fits of the whole model", note)
+    return [_summary(run, rows), Details(f"Every fit of the whole model ({len(shown)})", (whole_table,)), *_notes(rows)]
 
 
-def _split_table(rows: Sequence[Record], title: str, note: str = "") -> Table:
+def _split_table(run: Run, rows: Sequence[Record], title: str, note: str = "") -> Table:
     repeats = has_repeats(rows)
     body: list[list[Cell | str]] = []
     for one in rows:
@@ -129,7 +129,8 @@ def _split_table(rows: Sequence[Record], title: str, note: str = "") -> Table:
             ]
         )
     told = [j for j in range(len(COLUMNS)) if any(isinstance(c := row[j], str) or c.text != text.DASH for row in body)]
-    return table(title, [COLUMNS[j] for j in told], [[row[j] for j in told] for row in body], [note])
+    heads = ["Predicted" if c == "Held out" and run.design == RESAMPLED else c for c in COLUMNS]
+    return table(title, [heads[j] for j in told], [[row[j] for j in told] for row in body], [note])
 
 
 def _choices(one: Record) -> str:
@@ -137,13 +138,13 @@ def _choices(one: Record) -> str:
     return "; ".join(f"{what}: {choice}" for what, choice in found.items()) or text.DASH
 
 
-def _summary(rows: Sequence[Record]) -> Table:
+def _summary(run: Run, rows: Sequence[Record]) -> Table:
     """Smallest, median and largest of what the fits saw and took."""
     body: list[Row] = []
     for key, words in (
         ("training", "Patients fitted to"),
         ("distinct", "of these distinct"),
-        ("held_out", "Patients held out"),
+        ("held_out", "Patients predicted" if run.design == RESAMPLED else "Patients held out"),
         ("fits", "Single fits inside"),
         ("seconds", "Time"),
     ):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from validkit.report import text, views
+from validkit.report.acceptance import declared
 from validkit.report.notices import FAILED, findings, opening_words
 from validkit.report.page import Block, Card
-from validkit.report.records import CORRECTED, HELD_OUT, NotAvailable, Run, dig
+from validkit.report.records import CORRECTED, NotAvailable, Run, dig
 from validkit.report.subject import Subject, score, spoken, subject
 from validkit.report.values import count, estimate
 
@@ -15,7 +16,6 @@ HEADLINE = (
     ("calibration_in_the_large", "Calibration in the large", "ideal 0; above 0, risks are too low"),
     ("brier", "Brier score", "0 is perfect; lower is better"),
 )
-TAGS = {HELD_OUT: "held-out", CORRECTED: "corrected for optimism"}
 NOT_FITTED = ("as-given", "external")
 RESAMPLED = "bootstrap"
 NO_DESIGN = "not recorded: the folder was written before designs were"
@@ -37,6 +37,7 @@ def who(run: Run) -> list[tuple[str, str]]:
         ("Protocol", text.capital(str(dig(run.info, "sealed.sentence") or "not recorded whether it was sealed")) + "."),
         ("Outcomes", text.capital(opening_words(run)) + "."),
         *_looks(run),
+        *([] if declared(run) else [("Acceptance", "The protocol declares no acceptance criteria.")]),
         ("Sentinels", sentinel_words(run)),
     ]
 
@@ -66,11 +67,12 @@ def design_words(run: Run) -> str:
 
 def _looks(run: Run) -> list[tuple[str, str]]:
     looks = run.info.get("looks")
-    if looks is None:
+    if looks is None or (not looks and run.design in NOT_FITTED):
         return []
     stages = list(dict.fromkeys(str(look.get("stage")) for look in looks))
     seen = f"Held-out outcomes were seen while the model was chosen ({', '.join(stages)})."
-    return [("Looks", seen if stages else "None: nothing was chosen by held-out outcomes.")]
+    none = "None was recorded: no fit chose anything by held-out outcomes."
+    return [("Looks", seen if stages else none)]
 
 
 def sentinel_words(run: Run) -> str:
@@ -98,7 +100,7 @@ def _card(found: Subject, key: str, name: str, meaning: str) -> Card:
     reason = e.note or ("" if e.defined else "undefined; no reason was recorded")
     between = f"{text.number(e.low)} to {text.number(e.high)}" if e.defined and e.has_interval else "no interval"
     note = f"{meaning}. {reason}" if reason else f"{meaning}."
-    tag = TAGS.get(found.where, found.where)
+    tag = found.among.removeprefix("patients ").removesuffix(" patients")
     return Card(name, text.number(e.value), between, text.how(e), note, tag, _sites(found, key))
 
 
@@ -128,7 +130,7 @@ def headline_sentence(run: Run) -> str:
     )
     new = found.where == CORRECTED
     return (
-        f"Of every pair of {'new patients like these' if new else 'held-out patients'}, one with and one without "
+        f"Of every pair of {'new patients like these' if new else found.among}, one with and one without "
         f"{run.positive}, {spoken(found.model)} {'would give' if new else 'gives'} the higher risk to the one with "
         f"{run.positive} in {100 * auc.value:.1f} % of pairs{interval}; 50 % would be chance."
     )

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from validkit.report import text
-from validkit.report.acceptance import acceptance_notice
+from validkit.report.acceptance import acceptance_notice, declared
 from validkit.report.figures.base import Drawn, Plate
 from validkit.report.figures.stage_panels import MOST_SALIENCY
 from validkit.report.frontpage import at_thresholds, headline, headline_sentence, who
@@ -107,9 +107,7 @@ def _fact(run: Run, path: str) -> str:
 
 def _accepted(run: Run) -> list[Notice]:
     """What the declared criteria come to, first of all; nothing where the run declares none and records none."""
-    if not run.setting("acceptance.criteria") and isinstance(run.records["evaluation.json"], str):
-        return []
-    notice = acceptance_notice(run)
+    notice = acceptance_notice(run) if declared(run) else None
     return [] if notice is None else [notice]
 
 

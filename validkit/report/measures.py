@@ -7,7 +7,7 @@ from typing import Any
 
 from validkit.report import text
 from validkit.report.page import Block, Cell, Details, Text, measure, row_head, table
-from validkit.report.records import CORRECTED, NotAvailable, Record, Run, among
+from validkit.report.records import CORRECTED, NotAvailable, Record, Run
 from validkit.report.subject import subject
 from validkit.report.values import NOT_RECORDED, count, estimate, number
 from validkit.report.views import OWN_THRESHOLDS, grouped
@@ -59,7 +59,7 @@ def every_measure(run: Run) -> list[Block]:
     shown = _merged(methods)
     how = [[Cell(text.capital(method)), Cell(text.capital(", ".join(names)))] for method, names in shown.items()]
     behind = Details("How each interval is made", (table("Methods", ["Method", "Measures"], how),))
-    title = f"Every measure: {found_for.label}, {among(found_for.where)}"
+    title = f"Every measure: {found_for.label}, {found_for.among}"
     return [Text(MEANING), table(title, COLUMNS, rows, notes), *([behind] if how else [])]
 
 

@@ -23,6 +23,8 @@ SETS = {
     HELD_OUT: "Held-out",
     CORRECTED: "Corrected for optimism",
 }
+AS_GIVEN = "As given"
+"""the held-out set where predictions were made elsewhere: nobody here knows that the patients were held out"""
 STAGES = (
     "cohort",
     "radiomics",
@@ -142,6 +144,15 @@ class Run:
         return self.refits and self.primary == HELD_OUT
 
     @property
+    def sets(self) -> Mapping[str, str]:
+        """The sets' names for the reader."""
+        return {**SETS, HELD_OUT: AS_GIVEN} if self.design == "as-given" else SETS
+
+    def among(self, where: str) -> str:
+        """A set in the middle of a sentence."""
+        return among(where, self.sets)
+
+    @property
     def primary(self) -> str:
         """The set whose figures answer the question."""
         evaluation = self.records["evaluation.json"]
@@ -212,10 +223,12 @@ class Run:
         return sound, wrong
 
 
-def among(where: str) -> str:
-    """A set in the middle of a sentence: `held-out patients`, `corrected for optimism`."""
-    words = SETS.get(where, where).lower()
-    return words if where == CORRECTED else f"{words} patients"
+def among(where: str, sets: Mapping[str, str] = SETS) -> str:
+    """A set in the middle of a sentence: `held-out patients`, `corrected for optimism`, `patients as given`."""
+    words = sets.get(where, where).lower()
+    if where == CORRECTED:
+        return words
+    return f"patients {words}" if words == AS_GIVEN.lower() else f"{words} patients"
 
 
 def labels(models: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from validkit.report import stages, text, views
-from validkit.report.acceptance import acceptance_blocks
+from validkit.report.acceptance import acceptance_blocks, declared
 from validkit.report.by_split import split_performance
 from validkit.report.design import choice_blocks, design_blocks, kept_blocks, split_blocks
 from validkit.report.estimators import estimator_blocks
@@ -76,14 +76,9 @@ def _model(run: Run, figure: Figures) -> list[Chapter]:
 
 
 def _acceptance(run: Run) -> list[Block]:
-    if not run.setting("acceptance.criteria") and not _judged_at_all(run):
+    if not declared(run):
         return [Text("The protocol declares no acceptance criteria: nothing says ahead what would have been enough.")]
     return attempt("Acceptance", lambda: acceptance_blocks(run))
-
-
-def _judged_at_all(run: Run) -> bool:
-    evaluation = run.records["evaluation.json"]
-    return isinstance(evaluation, Record) and bool(evaluation.get("acceptance"))
 
 
 def _design(run: Run, figure: Figures) -> list[Block]:
@@ -141,9 +136,15 @@ def _patients(run: Run) -> list[Block]:
         *_remarks(run, "cohort"),
         *attempt("Flow of patients", lambda: [stages.flow(run.stage("cohort"))]),
         *([Details(f"Excluded patients ({len(excluded)})", (names,))] if excluded else []),
-        *attempt("Table 1", lambda: [views.recorded(run.stage("cohort")["table1"], "Table 1")]),
+        *attempt("Table 1", lambda: [_table1(run.stage("cohort")["table1"])]),
         *_missing(run),
     ]
+
+
+def _table1(record: Record | None) -> Block:
+    if record is not None and not record.get("rows"):
+        return Text("The protocol declares no predictors, so there is no table of characteristics.")
+    return views.recorded(record, "Table 1")
 
 
 def _missing(run: Run) -> list[Block]:
@@ -217,7 +218,7 @@ def _performance(run: Run, figure: Figures) -> list[Block]:
     return [
         *_remarks(run, "evaluate", "evaluation"),
         *_behind(run),
-        *attempt("Models compared", lambda: [views.performance(run.compared(), title)]),
+        *attempt("Models compared", lambda: [views.performance(run.compared(), title, words=run.sets)]),
         figure["12-roc-models"],
         *attempt("Differences in AUC", lambda: [views.comparisons(run)]),
         figure["13-calibration"],

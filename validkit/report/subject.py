@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from validkit.report import text
-from validkit.report.records import CORRECTED, NotAvailable, Record, Run, among
+from validkit.report.records import CORRECTED, NotAvailable, Record, Run
 from validkit.report.values import Estimate, estimate
 
 REGISTRY = {"slope": "calibration_slope", "oe": "observed_expected"}
@@ -27,6 +27,7 @@ class Subject:
     model: Record
     where: str
     scores: Record
+    among: str
 
     @property
     def label(self) -> str:
@@ -36,7 +37,7 @@ class Subject:
     @property
     def title(self) -> str:
         """`Nomogram: held-out patients`."""
-        return f"{self.label}: {among(self.where)}"
+        return f"{self.label}: {self.among}"
 
 
 def label(model: Mapping[str, Any]) -> str:
@@ -57,9 +58,9 @@ def subject(run: Run) -> Subject:
         raise NotAvailable(f"evaluation.json holds no model {wanted!r}, the protocol's reference")
     scores = model["sets"].get(run.primary)
     if not scores:
-        done = "corrected for optimism" if run.primary == CORRECTED else f"judged on {among(run.primary)}"
+        done = "corrected for optimism" if run.primary == CORRECTED else f"judged on {run.among(run.primary)}"
         raise NotAvailable(f"{spoken(model)} was not {done}")
-    return Subject(model, run.primary, scores)
+    return Subject(model, run.primary, scores, run.among(run.primary))
 
 
 def subject_title(run: Run) -> str:
@@ -67,7 +68,7 @@ def subject_title(run: Run) -> str:
     try:
         return subject(run).title
     except NotAvailable:
-        return f"The model: {among(run.primary)}"
+        return f"The model: {run.among(run.primary)}"
 
 
 def score(scores: Mapping[str, Any], key: str, where: str = "") -> Estimate:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from validkit.report import text
-from validkit.report.acceptance import acceptance_line
+from validkit.report.acceptance import acceptance_line, declared
 from validkit.report.frontpage import design_words, headline, opening_words, sentinel_words
 from validkit.report.notices import notices
 from validkit.report.page import Card
@@ -61,7 +61,7 @@ def _binding(run: Run) -> list[RenderableType]:
         lines.append(f"design: {text.clean(design_words(run))}")
     if run.info.get("sealed"):
         lines.append(f"{text.clean(dig(run.info, 'sealed.sentence'))}; {text.clean(opening_words(run))}")
-    if run.setting("acceptance.criteria"):
+    if declared(run):
         lines.append(text.clean(acceptance_line(run)))
     if run.info.get("sentinels"):
         lines.append(f"sentinels: {sentinel_words(run).lower().rstrip('.')}")

@@ -30,8 +30,10 @@ NO_TEST = "a test is not corrected for optimism"
 ADJUSTMENTS = {"holm": "Holm", "hochberg": "Hochberg", "bh": "Benjamini-Hochberg", "none": "no adjustment"}
 
 
-def performance(models: Iterable[Record], title: str, *, mark_chosen: bool = False) -> Table:
-    """These models on every set they were judged on."""
+def performance(
+    models: Iterable[Record], title: str, *, mark_chosen: bool = False, words: Mapping[str, str] = SETS
+) -> Table:
+    """These models on every set they were judged on; words : the sets' names."""
     models = list(models)
     names = labels(models)
     rows: list[list[Cell]] = []
@@ -51,13 +53,13 @@ def performance(models: Iterable[Record], title: str, *, mark_chosen: bool = Fal
                     levels.add(text.level(e.level))
             hl = test(scores.get("hosmer_lemeshow"))
             if hl.method:
-                tests.setdefault(hl.method, {})[among(where)] = None
+                tests.setdefault(hl.method, {})[among(where, words)] = None
             threshold = scores.get("threshold") or {}
             rules.add(str(threshold.get("rule") or ""))
             sizes = Cell(text.whole(count(scores.get("n"))), f"{text.whole(count(scores.get('events')))} events")
             cells = [measure(e, name) for name, e in found]
             cut, judged = _threshold(threshold, where), _tested(hl, where)
-            rows.append([*head, Cell(SETS[where]), sizes, cells[0], cut, *cells[1:5], judged, *cells[5:]])
+            rows.append([*head, Cell(words[where]), sizes, cells[0], cut, *cells[1:5], judged, *cells[5:]])
     if not rows:
         raise NotAvailable("no model of this kind was judged")
     heads = [name for _, name in MEASURES]
@@ -135,7 +137,7 @@ def thresholds(run: Run, model: Record, where: str) -> Table:
     sizes = text.counts(count(scores.get("n")), count(scores.get("events")))
     columns = ["Threshold", *methods, "Net benefit of treating all"]
     notes = [f"{sizes}. {_intervals(methods, levels)} Treating no one has net benefit 0."]
-    return table(f"{label(model)}, {among(where)}, at declared thresholds", columns, rows, notes)
+    return table(f"{label(model)}, {run.among(where)}, at declared thresholds", columns, rows, notes)
 
 
 def _treat_all(run: Run, where: str, threshold: float) -> float:
@@ -158,7 +160,7 @@ def comparisons(run: Run) -> Table:
             if d.has_interval:
                 methods["Difference in AUC"].add(d.method)
                 levels.add(text.level(d.level))
-            head = [row_head(SETS[where], len(found), text.counts(t.n, t.n_events))] if i == 0 else []
+            head = [row_head(run.sets[where], len(found), text.counts(t.n, t.n_events))] if i == 0 else []
             why = t.note or ("undefined; no reason was recorded" if math.isnan(t.p_value) else "")
             p = Cell(text.p_value(t.p_value), title=text.test_how(t), note=why, numeric=True)
             adjusted = Cell(text.p_value(number(row.get("p_adjusted"))), numeric=True)

@@ -57,7 +57,7 @@ def learn_before_split(
     tables = prepared.tables(inputs)
     scaling, selection = {}, {}
     for one in settings.estimators:
-        columns = prepared.columns(one, tables)
+        columns = prepared.columns(one, tables, gaps=True)
         if one.scale and "scaling" in named:
             learnt = Scale().fit(columns)
             scaling[one.name] = (learnt.mean_, learnt.spread_)

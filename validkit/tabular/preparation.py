@@ -79,13 +79,13 @@ class Prepared:
             return Tables(inputs.predictors, None)
         return Tables(inputs.predictors, self.imputer.transform(inputs.predictors, copy=self.preparation.copy))
 
-    def columns(self, one: Estimator, tables: Tables) -> pd.DataFrame:
+    def columns(self, one: Estimator, tables: Tables, *, gaps: bool = False) -> pd.DataFrame:
         """(n, columns) float64 that a model sees of these patients."""
         encoding = self.encoding(one)
         if one.missing == "native":
             return encoding.encode(tables.raw, tables.raw)
         table = tables.raw if tables.complete is None else tables.complete
-        if tables.complete is None:
+        if tables.complete is None and not gaps:
             _refuse_missing(table, encoding, one.name)
         return encoding.encode(table, tables.raw)
 

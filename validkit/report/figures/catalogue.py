@@ -23,7 +23,7 @@ class Entry(NamedTuple):
 
     name: str
     title: str
-    caption: str
+    caption: str | Callable[[Run], str]
     build: Callable[[Run], Panels]
     paper: str = ""
     wanted: Callable[[Run], bool] = lambda run: True
@@ -38,8 +38,9 @@ def plates(run: Run) -> list[Plate]:
 def _plate(run: Run, entry: Entry) -> Plate:
     title = entry.title.format(model=_model(run))
     paper = f"Counterpart of the paper's {entry.paper}." if entry.paper and run.kind == "plnm" else ""
+    words = entry.caption if isinstance(entry.caption, str) else entry.caption(run)
     apparent = APPARENT if entry.curves and run.primary == CORRECTED else ""
-    caption = " ".join(part for part in (entry.caption, paper, apparent) if part)
+    caption = " ".join(part for part in (words, paper, apparent) if part)
     try:
         panels = entry.build(run)
     except NotAvailable as reason:
@@ -193,9 +194,7 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry(
         "15-by-split",
         "Performance of {model} in each part of the design",
-        "Each row is judged on its held-out patients alone, with its interval; the dashed line is the ideal, or chance "
-        "for the AUC. Where sites were left out in turn, the diamond is the mean over sites by random effects and the "
-        "bar under it the range expected at a new site.",
+        design_panels.caption,
         design_panels.by_split,
         wanted=lambda run: run.several,
     ),

@@ -21,6 +21,21 @@ MOST_ROWS = 20
 """splits that have a row each; more of them are drawn as dots"""
 
 
+def caption(run: Run) -> str:
+    """What a row is, in the form that the number of splits asks for."""
+    if run.splits > MOST_ROWS:
+        return (
+            "Each dot is one split, judged on its held-out patients alone; the line and its band are the figure of all "
+            "patients together with its interval, the dashed line is the ideal, or chance for the AUC."
+        )
+    words = (
+        "Each row is judged on its held-out patients alone, with its interval; an arrow goes on beyond the axis; the "
+        "dashed line is the ideal, or chance for the AUC."
+    )
+    pooled = " The diamond is the mean over sites by random effects, the bar under it the range expected at a new site."
+    return words + (pooled if run.design == "internal-external" else "")
+
+
 def by_split(run: Run) -> Panels:
     """One panel a measure of the reference model."""
     found = subject(run)

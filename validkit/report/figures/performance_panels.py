@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -22,7 +22,9 @@ DRAWN_SETS = (TRAINING, HELD_OUT)
 """the sets that figures show side by side; cross-fitted figures are in the tables"""
 
 
-def roc_of(models: Iterable[Record], strokes: dict[str, Stroke], *, mark_chosen: bool) -> Panels:
+def roc_of(
+    models: Iterable[Record], strokes: dict[str, Stroke], *, mark_chosen: bool, words: Mapping[str, str] = SETS
+) -> Panels:
     """ROC curves of these models, one panel a set."""
     models = list(models)
     names = labels(models)
@@ -36,7 +38,7 @@ def roc_of(models: Iterable[Record], strokes: dict[str, Stroke], *, mark_chosen:
                 sizes = (count(scores.get("n")), count(scores.get("events")))
                 lines.append(_roc_line(model, names[model["name"]], scores, strokes[model["name"]], mark_chosen))
         if any(line.curve is not None for line in lines):
-            panels.append((where, RocDisplay(SETS[where], *sizes, tuple(lines))))
+            panels.append((where, RocDisplay(words[where], *sizes, tuple(lines))))
     if not panels:
         raise NotAvailable("no ROC curve was recorded for these models")
     return panels
@@ -67,7 +69,7 @@ def roc_compared(run: Run) -> Panels:
     models = run.compared()
     if not models:
         raise NotAvailable("evaluation.json holds no models")
-    return roc_of(models, strokes_of(run, models), mark_chosen=False)
+    return roc_of(models, strokes_of(run, models), mark_chosen=False, words=run.sets)
 
 
 def strokes_of(run: Run, models: Sequence[Record]) -> dict[str, Stroke]:
@@ -96,7 +98,7 @@ def calibration(run: Run) -> Panels:
         if drawn is None and not groups:
             continue
         panel = CalibrationDisplay(
-            SETS[where],
+            run.sets[where],
             count(scores.get("n")),
             count(scores.get("events")),
             drawn,
@@ -141,7 +143,7 @@ def decision(run: Run) -> Panels:
                 lines.append((label, stroke, drawn))
         if lines:
             window = (number(focus[0]), number(focus[1])) if focus else None
-            panels.append((where, DecisionDisplay(SETS[where], *sizes, tuple(lines), window, banded)))
+            panels.append((where, DecisionDisplay(run.sets[where], *sizes, tuple(lines), window, banded)))
     if not panels:
         raise NotAvailable("no decision curve was recorded")
     return panels
