@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from validkit import sections
 from validkit.errors import InputError
 from validkit.protocol import Protocol, ProtocolError, parse_protocol, read_protocol, shipped_protocols, source_of
+from validkit.wording import PATTERNS
 
 QUICK = source_of("plnm-quick")
 
@@ -23,7 +26,8 @@ def faults(text: str) -> tuple[str, ...]:
 
 def test_shipped_protocols_are_sound() -> None:
     names = set(shipped_protocols())
-    assert {"plnm-paper", "plnm-quick", "breast-us"} <= names
+    assert {"plnm-paper", "plnm-quick", "plnm-nested", "plnm-optimism", "plnm-internal-external"} <= names
+    assert {"breast-us", "heart", "audit", "external"} <= names
     for name in names:
         protocol = read_protocol(name)
         assert protocol.protocol.name == name
@@ -122,3 +126,87 @@ def test_a_protocol_cannot_be_changed() -> None:
     protocol = parse_protocol(QUICK)
     with pytest.raises(ValidationError, match="frozen"):
         protocol.design.test = 0.5  # type: ignore[misc]
+
+
+# --- designs, models and criteria ----------------------------------------------------------------------
+
+HOLDOUT = 'kind     = "holdout"\ntest     = 0.30\nstratify = "outcome"'
+KINDS = "'holdout', 'kfold', 'repeated-kfold', 'nested', 'bootstrap', 'internal-external', 'external', 'as-given'"
+
+
+@pytest.mark.parametrize(
+    ("design", "expected"),
+    [
+        ('kind = "kflod"', f"design: `kind` must be one of {KINDS}; got 'kflod'; did you mean 'kfold'?"),
+        ('kind = "nestd"', "got 'nestd'; did you mean 'nested'?"),
+        ('kind = "internal-extrenal"', "got 'internal-extrenal'; did you mean 'internal-external'?"),
+        ("folds = 5", f"design: `kind` must be one of {KINDS}; got None"),
+        ("kind = 3", "got 3"),
+        ('kind = "kfold"\nfolds = 1', "design.folds: should be greater than or equal to 2; got 1"),
+        ('kind = "kfold"\nfold = 3', "design.fold: unknown key; did you mean 'folds'?"),
+        ('kind = "kfold"\nrepeats = 3', "design.repeats: unknown key; known: final, folds, kind, stratify"),
+        ('kind = "repeated-kfold"\nrepeats = 0', "design.repeats: should be greater than or equal to 1; got 0"),
+        ('kind = "nested"\nfolds = "5"', "design.folds: should be a valid integer; got '5'"),
+        ('kind = "bootstrap"\nresamples = 1', "design.resamples: should be greater than or equal to 2; got 1"),
+        ('kind = "bootstrap"\nfinal = false', "design.final: unknown key; known: kind, resamples, stratify"),
+        ('kind = "internal-external"\nsmallest = 0', "design.smallest: should be greater than or equal to 1; got 0"),
+        ('kind = "holdout"\nby = "dat"', "design.by: got 'dat', expected 'random', 'date' or 'device'; did you mean"),
+        ('kind = "holdout"\nby = "device"', 'design: by = "device" needs `held_out`, the devices that are held out'),
+        ('kind = "holdout"\nheld_out = ["A"]', 'design: `held_out` belongs to by = "device"; remove it or declare by'),
+        ('kind = "holdout"\nsince = "2024-01-01"', 'design: `since` belongs to by = "date"; remove it or declare by'),
+        ('kind = "holdout"\nby = "date"\nsince = "2024-13-01"', "`since` must be a day, YYYY-MM-DD; got '2024-13-01'"),
+        ('kind = "holdout"\nby = "date"\nsince = 2024-01-01',
+         'design.since: a day is written as text, in quotes: "2024-01-01"'),
+    ],
+)  # fmt: skip
+def test_a_designs_faults_say_place_and_mend(design: str, expected: str) -> None:
+    assert HOLDOUT in QUICK
+    found = faults(QUICK.replace(HOLDOUT, design))
+    assert any(expected in fault for fault in found), found
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "expected"),
+    [
+        ("plnm-quick", ["design=kfold"],
+         "design: a section with keys of its own is expected; got 'kfold'; write [design] with kind = 'kfold'"),
+        ("plnm-quick", ["model=plnm"], "model: a section with keys of its own is expected; got 'plnm'; write [model]"),
+        ("plnm-quick", ["cohort=here"], "cohort: a section with keys of its own is expected; got 'here'"),
+        ("plnm-quick", ["model.kind=plmn"],
+         "model: `kind` must be one of 'plnm', 'estimators', 'predictions', 'bundle'; got 'plmn'; did you mean 'plnm"),
+        ("heart", ["model.kind=estimator"], "got 'estimator'; did you mean 'estimators'?"),
+        ("audit", ["model.kind=prediction"], "got 'prediction'; did you mean 'predictions'?"),
+        ("heart", ["imputation.method=iteratve"], "imputation.method: got 'iteratve', expected 'simple' or 'iterative"),
+        ("heart", ['sentinels.run=["duplicate"]'], "sentinels.run[1]: got 'duplicate'"),
+        ("heart", ["acceptance.aucc.low=0.5"], "acceptance: unknown measure 'aucc'; did you mean 'auc'?"),
+        ("heart", ["acceptance.auc.lo=0.5"], "acceptance.auc.lo: unknown key; did you mean 'low'?"),
+        ("heart", ["acceptance.criteria.brier.lo=0.1"], "acceptance.criteria.brier.lo: unknown key; did you mean 'low'?"),
+        ("plnm-quick", ["protocol.name=a b"],
+         "protocol.name: expected a name of letters, digits, dots, hyphens and underscores, the first a letter"),
+    ],
+)  # fmt: skip
+def test_faults_of_any_section_say_place_and_mend(name: str, overrides: list[str], expected: str) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        read_protocol(name, overrides)
+    assert any(expected in fault for fault in caught.value.faults), caught.value.faults
+
+
+def test_an_estimator_is_named_by_its_import_path() -> None:
+    text = source_of("heart").replace('"sklearn.linear_model.LogisticRegression"', '"LogisticRegression"')
+    expected = "model.estimators[1].estimator: expected the import path of a class, such as sklearn.linear_model."
+    assert any(expected in fault for fault in faults(text))
+
+
+def test_every_pattern_of_the_sections_is_told_in_words() -> None:
+    folder = Path(sections.__file__).parent
+    used = {found for file in folder.glob("*.py") for found in re.findall(r'pattern=r"([^"]+)"', file.read_text())}
+    assert used
+    assert used <= set(PATTERNS)
+
+
+def test_every_shipped_protocol_says_its_question_and_what_it_needs_in_its_first_lines() -> None:
+    for name in shipped_protocols():
+        header = source_of(name).split("\n\n")[0].splitlines()
+        assert len(header) >= 2, name
+        assert all(line.startswith("# ") and len(line) <= 150 for line in header), name
+        assert any("?" in line for line in header), name
