@@ -186,7 +186,7 @@ def test_killed_twice_it_ends_with_the_same_bytes(finished: Path, tmp_path: Path
         return sum(1 for path in cache.rglob("*") if path.is_file() and not path.name.startswith("."))
 
     def searched() -> int:
-        return len(list((out / "tasks/classifiers").rglob("record.json")))
+        return len(list((out / "tasks/holdout/classifiers").rglob("record.json")))
 
     kill_when(command, lambda: extracted() >= 20)
     assert 20 <= extracted() < 150
