@@ -12,8 +12,9 @@ import pandas as pd
 from validkit.errors import InputError
 from validkit.plan import Patients, Plan, make_plan
 from validkit.planning import estimate, with_surroundings
+from validkit.preparing import patients_of, read_declared
 from validkit.protocol import Protocol
-from validkit.sections import PLNM, Predictions
+from validkit.sections import PLNM
 from validkit.unit import repeated_outlines
 
 if TYPE_CHECKING:
@@ -45,21 +46,14 @@ def plan_of(
     if cohort is None:
         patients = _of_phantom(protocol)
     else:
-        data = _read(protocol, cohort, reporter)
-        patients = Patients(data.outcome, groups=data.groups, site=data.site, date=data.date, device=data.device)
+        data = read_declared(protocol, cohort, reporter)
+        patients = patients_of(data)
     plan = make_plan(protocol, patients)
     if cohort is not None and isinstance(protocol.model, PLNM):
         lesions = _outlines(protocol, data, plan)
     models = len(protocol.model_names())
     tasks = with_surroundings(plan.tasks, protocol, patients=len(plan.patients), models=models, lesions=lesions)
     return Planned(plan, estimate(tasks, protocol, device=device, known=known))
-
-
-def _read(protocol: Protocol, cohort: Path, reporter: Reporter | None) -> Cohort:
-    from validkit.cohort import read_cohort
-
-    columns = [one.column for one in protocol.model.columns] if isinstance(protocol.model, Predictions) else []
-    return read_cohort(cohort, protocol.cohort, columns=columns, reporter=reporter)
 
 
 def _of_phantom(protocol: Protocol) -> Patients:

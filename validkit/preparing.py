@@ -70,17 +70,22 @@ def preflight(protocol: Protocol, cohort: Path | None) -> None:
         check_estimators(protocol.model)
 
 
-def read_data(run: Run, folder: Path | None) -> Cohort:
-    """The cohort, read and checked; without a folder the phantom that the protocol names."""
+def read_declared(protocol: Protocol, folder: Path, reporter: Reporter | None = None) -> Cohort:
+    """The cohort with the roles, and the columns of predictions, that the protocol declares."""
     from validkit.cohort import read_cohort
 
+    model = protocol.model
+    columns = [one.column for one in model.columns] if isinstance(model, Predictions) else []
+    return read_cohort(folder, protocol.cohort, columns=columns, reporter=reporter)
+
+
+def read_data(run: Run, folder: Path | None) -> Cohort:
+    """The cohort, read and checked; without a folder the phantom that the protocol names."""
     if folder is None:
         folder = run.folder / "phantom"
         _simulate(run, folder)
-    model = run.protocol.model
-    columns = [one.column for one in model.columns] if isinstance(model, Predictions) else []
     with run.timed("cohort", "reading and checking the cohort"):
-        data = read_cohort(folder, run.protocol.cohort, columns=columns, reporter=run.reporter)
+        data = read_declared(run.protocol, folder, run.reporter)
     same_cohort(run, data)
     for text in data.notes:
         run.note("cohort", text)

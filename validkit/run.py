@@ -24,7 +24,7 @@ from validkit.fitting import Workshop, fit_all
 from validkit.folder import Run, begin, check_folder, finish
 from validkit.ledger import Ledger, keep_receipt, run_identity
 from validkit.locks import hold
-from validkit.plan import HELD_OUT, Plan, make_plan, seeder
+from validkit.plan import Plan, make_plan, seeder
 from validkit.preparing import Prepared, patients_of, preflight, prepare, read_data
 from validkit.protocol import Protocol
 from validkit.provenance import resolve_device, sha256_of
@@ -90,6 +90,11 @@ def run_protocol(
     return out
 
 
+def _main(plan: Plan, fitted: Sequence[Fitted]) -> Fitted:
+    """The fit whose stages the report shows."""
+    return fitted[plan.units.index(plan.main)]
+
+
 def _write_plan(run: Run, plan: Plan) -> None:
     write_text(run.folder / "plan.csv", plan.tasks.to_csv(index=False))
     write_text(run.folder / "split.csv", plan.split_table().to_csv(index=False))
@@ -147,7 +152,7 @@ def _open(run: Run, data: Cohort, plan: Plan, book: Ledger, predictions: str, pu
 def _keep(run: Run, plan: Plan, fitted: Sequence[Fitted]) -> None:
     """Records of the main fit's stages, choices of every fit, looks and notes."""
     by_name = dict(zip((split.name for split in plan.units), fitted, strict=True))
-    main = by_name[plan.main.name]
+    main = _main(plan, fitted)
     run.timings += main.timings
     for name, record in main.records.items():
         if name == "deep":
@@ -179,8 +184,7 @@ def _fits(plan: Plan, fitted: Sequence[Fitted]) -> dict[str, int]:
 
 
 def _evaluate(run: Run, data: Cohort, plan: Plan, fitted: Sequence[Fitted], sealed: str) -> None:
-    by_name = dict(zip((split.name for split in plan.units), fitted, strict=True))
-    main = by_name[plan.main.name]
+    main = _main(plan, fitted)
     locked = main.records.get("bundle", {})
     models = models_of(run.protocol, main.chosen, several=len(plan.splits) > 1, locked=locked.get("models", ()))
     reference = run.protocol.evaluation.compare.reference
@@ -240,7 +244,7 @@ def _lock(run: Run, data: Cohort, plan: Plan, fitted: Sequence[Fitted]) -> None:
     """The main fit as a bundle, which a new centre can run; where there can be none, a note says why."""
     if plan.design.kind in ("as-given", "external"):
         return
-    main = fitted[len(fitted) - 1 if plan.final else 0]
+    main = _main(plan, fitted)
     evaluation = json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))
     made = bundle_from_run(run.protocol, plan, main.model_files, data, evaluation, run.folder / "bundle.zip")
     if isinstance(made, str):
@@ -255,6 +259,3 @@ def _tell_outcomes(run: Run, data: Cohort) -> None:
     record = json.loads(path.read_text(encoding="utf-8"))
     record["saliency"] = [{**e, "outcome": int(data.outcome.loc[e["patient"]])} for e in record["saliency"]]
     run.write("stages/deep.json", record)
-
-
-__all__ = ["HELD_OUT", "fit_all", "run_protocol"]

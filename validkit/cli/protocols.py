@@ -69,11 +69,9 @@ def seal(
     declared = read_protocol(protocol, overrides or ())
     digest_of = None
     if cohort is not None:
-        from validkit.cohort import read_cohort
-        from validkit.sections import Predictions
+        from validkit.preparing import read_declared
 
-        columns = [one.column for one in declared.model.columns] if isinstance(declared.model, Predictions) else []
-        digest_of = read_cohort(cohort, declared.cohort, columns=columns).digest
+        digest_of = read_declared(declared, cohort).digest
     receipt = Ledger(ledger).seal(
         protocol=declared.digest(),
         protocol_name=declared.protocol.name,

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from validkit import stats
-from validkit.evaluate.judging import DECIDED, METRIC_OF, Operating
+from validkit.evaluate.judging import DECIDED, METRIC_OF, MOST_REPLICATES, Operating
 from validkit.evaluate.tables import Repeated
 from validkit.sections import Evaluation
 from validkit.stats import METRICS, Estimate
 
 KEYS = ("auc", "brier", "scaled_brier", "slope", "calibration_in_the_large", "oe", *DECIDED)
-MOST_REPLICATES = 2000
 
 
 def from_patients(
