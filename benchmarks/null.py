@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,10 @@ from validkit import stats
 from validkit.cli.terminal import Terminal
 from validkit.cohort import read_cohort
 from validkit.cohort.phantom import write_phantom
-from validkit.plan import make_plan, seeder
-from validkit.plnm.inputs import build_inputs
-from validkit.plnm.model import PLNMModel
+from validkit.fitting import Workshop, fit_all
+from validkit.plan import HELD_OUT, make_plan
+from validkit.preparing import measure, patients_of
 from validkit.protocol import Protocol, read_protocol
-from validkit.run import repeated_outlines
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,30 +67,13 @@ def _one(options: argparse.Namespace, data, seed: int) -> dict[str, float]:  # t
     protocol = read_protocol(options.protocol, overrides)
     shuffled = np.random.default_rng([seed, 1]).permutation(data.outcome.to_numpy())
     outcome = pd.Series(shuffled, index=data.outcome.index)
-    plan = make_plan(protocol, outcome)
-    groups = repeated_outlines(protocol)
-    seed_of = seeder(protocol.protocol.seed.split)
-    built = build_inputs(
-        data,
-        protocol,
-        training=plan.training,
-        groups=groups,
-        seed=seed_of("perturbed outlines"),
-        cache=options.cache,
-        engine="loky",
-        reporter=Terminal(Console(quiet=True)),
-    )
-    model = PLNMModel(
-        protocol.model,
-        predictors=protocol.cohort.predictors,
-        groups=groups,
-        seed_of=seed_of,
-        torch_seed=protocol.protocol.seed.torch,
-        cross_fit=protocol.cross_fits,
-        engine="loky",
-    )
-    model.fit(built.inputs.take(plan.training), outcome.loc[plan.training])
-    predicted = model.predict(built.inputs.take(plan.held_out))
+    data = replace(data, outcome=outcome)
+    plan = make_plan(protocol, patients_of(data))
+    quiet = Terminal(Console(quiet=True))
+    prepared = measure(protocol, data, plan, cache=options.cache, engine="loky", reporter=quiet)
+    (fitted,), _ = fit_all(protocol, plan, prepared, outcome, Workshop(engine="loky"))
+    rows = fitted.predictions[fitted.predictions["set"] == HELD_OUT]
+    predicted = rows.pivot(index="patient", columns="model", values="probability").loc[plan.held_out]
     y = outcome.loc[plan.held_out].to_numpy()
-    names = ["nomogram", "fusion", "radiomics", "clinical", f"deep/{model.chosen_['deep']}"]
+    names = ["nomogram", "fusion", "radiomics", "clinical", f"deep/{fitted.chosen['deep']}"]
     return {name: stats.auc(y, predicted[name].to_numpy()).value for name in names}

@@ -210,29 +210,43 @@ def _before_table(protocol: Protocol, inputs: TableInputs, y: np.ndarray) -> Bef
 
 
 def _measured(run: Run, data: Cohort, plan: Plan) -> Prepared:
-    from validkit.plnm.measuring import measure_cohort
-
-    protocol = run.protocol
     with run.timed("radiomics", "extracting radiomic features") as entry:
-        measured = measure_cohort(
-            data,
-            protocol,
-            training=_learning(protocol, plan, data.patients),
-            groups=repeated_outlines(protocol),
-            together=patients_of(data).codes,
-            seed=seeder(protocol.protocol.seed.split)("perturbed outlines"),
-            cache=run.cache,
-            engine=run.engine,
-            reporter=run.reporter,
-        )
-        entry["detail"] = f"{measured.found.extracted} extracted, {measured.found.cached} from the cache"
-        whole = Prepared(measured.inputs, "", measured=measured, cache=run.cache)
-        prepared = arrange(protocol, plan, whole, data.outcome, engine=run.engine, reporter=run.reporter)
+        prepared = measure(run.protocol, data, plan, cache=run.cache, engine=run.engine, reporter=run.reporter)
+        assert prepared.measured is not None
+        found = prepared.measured.found
+        entry["detail"] = f"{found.extracted} extracted, {found.cached} from the cache"
     main = prepared.parts[plan.main.name]
     run.write("stages/radiomics.json", main.record)
     for text in main.notes:
         run.note("radiomics", text)
     return prepared
+
+
+def measure(
+    protocol: Protocol,
+    data: Cohort,
+    plan: Plan,
+    *,
+    cache: Path | None = None,
+    engine: str = "sequential",
+    reporter: Reporter | None = None,
+) -> Prepared:
+    """The images of a cohort measured for the PLNM model, and each split's part of it."""
+    from validkit.plnm.measuring import measure_cohort
+
+    measured = measure_cohort(
+        data,
+        protocol,
+        training=_learning(protocol, plan, data.patients),
+        groups=repeated_outlines(protocol),
+        together=patients_of(data).codes,
+        seed=seeder(protocol.protocol.seed.split)("perturbed outlines"),
+        cache=cache,
+        engine=engine,
+        reporter=reporter,
+    )
+    whole = Prepared(measured.inputs, "", measured=measured, cache=cache)
+    return arrange(protocol, plan, whole, data.outcome, engine=engine, reporter=reporter)
 
 
 def _learning(protocol: Protocol, plan: Plan, patients: Sequence[str]) -> dict[str, Sequence[str]]:
