@@ -42,7 +42,6 @@ SHIPPED: dict[str, tuple[str, ...]] = {
     "plnm-internal-external": ("design.smallest=1",),
 }
 ONE_UNIT = ("plnm-quick", "plnm-paper")
-pytestmark = pytest.mark.filterwarnings("ignore:invalid value encountered in subtract:RuntimeWarning")
 each_shipped = pytest.mark.parametrize("name", SHIPPED)
 
 

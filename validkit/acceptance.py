@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from validkit import stats
 from validkit.errors import InputError
+from validkit.plan import CORRECTED
 from validkit.sections import Acceptance, BetterThan, Criterion
 from validkit.stats.few_differences import net_benefit_gain
 from validkit.stats.results import NAN, Estimate, Record
@@ -25,6 +26,12 @@ OUTCOMES = (MET, NOT_MET, UNDECIDED, NOT_APPLICABLE)
 PASS = "pass"
 REFERENCES = {"treat-all": "treat all", "treat-none": "treat none"}
 """the protocol's strategies as `stats.compare_decision_curves` names them"""
+INTERVALS = {
+    False: "The intervals hold the chance in which patients were held out, for the model as fitted.",
+    True: "The intervals are those of the apparent figures shifted by the optimism: they hold the chance in which "
+    "patients were drawn, not that in the optimism itself.",
+}
+"""what the intervals hold, by whether figures are corrected for optimism"""
 NARROW = "the normal interval is too narrow"
 """what the statistics note where few patients carry a net benefit: such an interval shows nothing"""
 
@@ -126,34 +133,37 @@ def judge(
 ) -> Judgement | None:
     """Every declared criterion judged; None where none is declared.
 
-    evaluation : what `evaluate` returned, or evaluation.json
+    evaluation : what `evaluate` returned, or evaluation.json; judged on its primary set, corrected for optimism in a
+        bootstrap design, else on `acceptance.on`
     reference : the model that is judged where `acceptance.model` names none
     held_out : (n, models) probabilities indexed by patient, one row a patient; outcome : 0/1, indexed by patient;
         both for comparisons, and for thresholds that the evaluation does not hold
     """
     if not acceptance.criteria:
         return None
-    bench = _Bench(acceptance.model or reference, acceptance.on, evaluation, held_out, outcome)
+    on_corrected = evaluation.get("primary") == CORRECTED
+    part = CORRECTED if on_corrected else acceptance.on
+    bench = _Bench(acceptance.model or reference, part, evaluation, held_out, outcome)
     verdicts = tuple(
         verdict for name, criterion in acceptance.criteria.items() for verdict in bench.verdicts(name, criterion)
     )
     found = {verdict.outcome for verdict in verdicts}
     overall = MET if found == {MET} else NOT_MET if NOT_MET in found else UNDECIDED
     lenient = overall == UNDECIDED and acceptance.undecided == PASS and NOT_APPLICABLE not in found
-    note = explanation(bench.level, acceptance.undecided)
+    note = explanation(bench.level, acceptance.undecided, corrected=on_corrected)
     return Judgement(verdicts, overall, 0 if overall == MET or lenient else 1, acceptance.undecided, bench.level, note)
 
 
-def explanation(level: float, undecided: str = "fail") -> str:
-    """How the criteria are judged and what that controls, for the reader."""
+def explanation(level: float, undecided: str = "fail", *, corrected: bool = False) -> str:
+    """How the criteria are judged and what that controls, for the reader; corrected : for optimism, by a bootstrap."""
     shown, tail = f"{100 * level:.4g} %", f"{100 * (1 - level) / 2:.4g} %"
     text = (
         f"Each criterion is judged from its two-sided {shown} interval: met where the whole interval satisfies the "
         "rule, not met where no part of it does, undecided otherwise. For a rule with one side this is a one-sided "
         f"test at {tail}, as in trials of non-inferiority; `within` asks for both sides at once and is stricter than "
         "two one-sided tests. All criteria must hold (an intersection-union test): the risk of accepting a model that "
-        f"truly fails one of them is then at most {tail}, so nothing is adjusted for their number. The intervals hold "
-        "the chance in which patients were held out, for the model as fitted."
+        f"truly fails one of them is then at most {tail}, so nothing is adjusted for their number. "
+        f"{INTERVALS[corrected]}"
     )
     if undecided == PASS:
         text += " This protocol lets undecided criteria pass, which gives up that control."

@@ -132,12 +132,6 @@ def _before_split(protocol: Protocol) -> list[str]:
         faults.append(
             "model.before_split has no meaning in a bootstrap design, whose optimism it would hide; remove it"
         )
-    gaps = protocol.cohort.missing == "impute" and isinstance(protocol.model, Estimators)
-    if named and gaps and "imputation" not in named:
-        faults.append(
-            f"model.before_split: {' and '.join(named)} on all patients needs complete predictors; name "
-            '"imputation" too, or declare cohort.missing = "exclude"'
-        )
     return faults
 
 

@@ -19,9 +19,11 @@ from validkit.protocol import Protocol
 from validkit.sections import PLNM, Design, Estimators
 from validkit.splits import FINAL, HOLDOUT, Patients, Split, make_splits
 
-__all__ = ["FINAL", "HELD_OUT", "HOLDOUT", "TRAINING", "Patients", "Plan", "Split", "make_plan", "seeder"]
+__all__ = ["CORRECTED", "FINAL", "HELD_OUT", "HOLDOUT", "TRAINING", "Patients", "Plan", "Split", "make_plan", "seeder"]
 
 TRAINING, HELD_OUT = "training", "held-out"
+CORRECTED = "corrected"
+"""the figures of a bootstrap design: of the model fitted to all, corrected for optimism"""
 COLUMNS = ("split", "stage", "task", "seed", "fits", "n")
 
 

@@ -20,9 +20,9 @@ from validkit.engine import Reporter, map_tasks
 from validkit.evaluate.designs import by_split, corrected, pooled_sites, primary
 from validkit.evaluate.judging import MOST_REPLICATES, Operating, grid, judge, plain
 from validkit.evaluate.several import from_patients, over_copies
-from validkit.evaluate.tables import CORRECTED, CROSS_FITTED, SETS, complete, main_of, repeated, wide
+from validkit.evaluate.tables import CROSS_FITTED, SETS, complete, main_of, repeated, wide
 from validkit.evaluate.thresholds import thresholds
-from validkit.plan import HELD_OUT, TRAINING, Plan
+from validkit.plan import CORRECTED, HELD_OUT, TRAINING, Plan
 from validkit.protocol import Protocol
 from validkit.sections import Evaluation, InternalExternal
 
@@ -142,7 +142,7 @@ def _model(study: _Study, named: tuple[str, pd.DataFrame]) -> dict[str, Any]:
     held_out = rows[rows["kind"] == SETS[HELD_OUT][1]]
     found: dict[str, Any] = {"sets": sets}
     if study.resampled and len(held_out):
-        sets[CORRECTED], found["optimism"] = _corrected(study, name, rows, main, cuts)
+        sets[CORRECTED], found["optimism"] = _corrected(study, name, rows, main, cuts, rule)
     elif len(held_out):
         sets[HELD_OUT] = _on_set(study, held_out, HELD_OUT, cuts, rule)
         if study.plan is not None and len(study.plan.splits) > 1 and name in study.whole:
@@ -186,13 +186,13 @@ def _once(study: _Study, rows: pd.DataFrame, part: str, cuts: Mapping[str, float
 
 
 def _corrected(
-    study: _Study, name: str, rows: pd.DataFrame, main: pd.DataFrame, cuts: Mapping[tuple[str, int], float]
+    study: _Study, name: str, rows: pd.DataFrame, main: pd.DataFrame, cuts: Mapping[tuple[str, int], float], rule: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     assert study.plan is not None
     assert study.plan.final is not None
     apparent = main[main["kind"] == "apparent"].groupby("patient")["probability"].mean()
     own = {split: cut for (split, _), cut in cuts.items()}
-    return corrected(
+    scores, behind = corrected(
         rows[rows["split"] != study.plan.final.name],
         apparent,
         study.outcome,
@@ -202,6 +202,8 @@ def _corrected(
         own[study.plan.final.name],
         everything=name in study.whole,
     )
+    scores["threshold"] = {"value": own[study.plan.final.name], "rule": f"{rule}, of the fit to all patients"}
+    return scores, behind
 
 
 # --- between models --------------------------------------------------------------------------------
@@ -239,9 +241,6 @@ def _accepted(
     protocol: Protocol, result: Mapping[str, Any], held_out: pd.DataFrame | None, outcome: pd.Series
 ) -> dict[str, Any] | None:
     """The protocol's criteria judged on the set that answers its question; None where it declares none."""
-    if result["primary"] == CORRECTED:
-        models = [{**model, "sets": {HELD_OUT: model["sets"][CORRECTED]}} for model in result["models"]]
-        result = {**result, "models": models}
     judgement = judge_acceptance(
         protocol.acceptance, result, reference=protocol.evaluation.compare.reference, held_out=held_out, outcome=outcome
     )

@@ -10,8 +10,7 @@ import pandas as pd
 
 from validkit import stats
 from validkit.evaluate.judging import METRIC_OF
-from validkit.evaluate.tables import CORRECTED
-from validkit.plan import HELD_OUT, Plan
+from validkit.plan import CORRECTED, HELD_OUT, Plan
 from validkit.sections import Evaluation, InternalExternal
 from validkit.stats import METRICS
 

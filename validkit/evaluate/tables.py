@@ -12,7 +12,6 @@ import pandas as pd
 from validkit.plan import FINAL, HELD_OUT, HOLDOUT, TRAINING
 
 CROSS_FITTED = "training-cross-fitted"
-CORRECTED = "corrected"
 SETS = {TRAINING: (TRAINING, "apparent"), CROSS_FITTED: (TRAINING, "cross-fitted"), HELD_OUT: (HELD_OUT, "held-out")}
 DEFAULTS: Mapping[str, Any] = {"split": HOLDOUT, "repeat": 0, "fold": 0, "imputation": 1}
 

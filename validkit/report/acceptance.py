@@ -6,7 +6,7 @@ from typing import Any
 
 from validkit.report import text
 from validkit.report.page import Block, Cell, Details, Notice, Row, Table, Text, measure, row_head, table
-from validkit.report.records import HELD_OUT, NotAvailable, Run, dig
+from validkit.report.records import NotAvailable, Run, dig
 from validkit.report.values import Estimate, estimate, number
 
 OUTCOMES = ("met", "not met", "undecided", "not applicable")
@@ -144,9 +144,8 @@ def _label(run: Run, name: str) -> str:
 
 
 def _set(run: Run, verdict: dict[str, Any]) -> str:
-    """Whom a verdict is about; in a bootstrap design the judged figures are the corrected ones."""
-    where = str(verdict.get("set") or text.DASH)
-    return run.among(run.primary if where == HELD_OUT else where)
+    """Whom a verdict is about."""
+    return run.among(str(verdict.get("set") or text.DASH))
 
 
 def _overall(found: dict[str, Any]) -> str:

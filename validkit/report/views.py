@@ -69,7 +69,7 @@ def performance(
 
 def _threshold(threshold: Mapping[str, Any], where: str) -> Cell:
     value = number(threshold.get("value"))
-    why = OWN_THRESHOLDS if where == CORRECTED and math.isnan(value) else ""
+    why = OWN_THRESHOLDS if where == CORRECTED else ""
     return Cell(text.number(value), title=str(threshold.get("rule") or ""), note=why, numeric=True)
 
 

@@ -170,7 +170,9 @@ def _corrected(
     n, m = y.size, int(y.sum())
     apparent = point if isinstance(point, Estimate) else Estimate(float(value_of(point)), level=level, n=n, n_events=m)
     in_resample, on_all, outside = values.T
-    drop, lift, out_of_bag = in_resample - on_all, mean_of(in_resample - on_all), mean_of(outside)
+    with np.errstate(invalid="ignore"):  # infinity minus infinity is undefined, and counted as such
+        drop = in_resample - on_all
+    lift, out_of_bag = mean_of(drop), mean_of(outside)
     undefined = succeeded - int(np.isfinite(drop).sum())
     note = f"undefined in {undefined} of {succeeded} resamples that succeeded" if undefined else ""
     plus = point632_plus(apparent.value, out_of_bag, no_information(name, y, original))
