@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -51,8 +52,20 @@ def test_without_extras_doctor_says_what_is_absent() -> None:
 
 
 @full
-def test_without_extras_a_run_is_refused_before_anything_is_written(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_without_extras_a_run_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     done = run("-m", "validkit", "run", "plnm-quick", "--out", str(tmp_path / "run"))
     assert done.returncode == 2
     assert "pip install 'validkit[imaging]'" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_an_audit_runs_to_its_report_without_the_extras(tmp_path: Path) -> None:
+    """Also where they are installed: they are made impossible to import."""
+    optional = ("torch", "torchvision", "SimpleITK", "radiomics", "xgboost", "lightgbm")
+    code = f"import sys; sys.modules.update(dict.fromkeys({optional!r})); from validkit.cli import app; app()"
+    small = ("--set", "cohort.default.patients=200", "--set", "evaluation.bootstrap.replicates=20")
+    done = run("-c", code, "run", "audit", "--out", str(tmp_path / "run"), *small)
+    assert done.returncode in (0, 1), done.stderr
+    assert "acceptance: " in done.stdout
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["device"]["name"] == "cpu"
+    assert (tmp_path / "run" / "report.html").stat().st_size > 50_000

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 from importlib import metadata
 from pathlib import Path
 
-from validkit.engine import cpu_count
 from validkit.errors import InputError
 
 PACKAGES = (
@@ -48,25 +48,35 @@ def versions() -> dict[str, str]:
 
 
 def resolve_device(device: str) -> str:
-    """`auto`, `cpu`, `cuda` or `cuda:N` to the device that is used; CUDA asked for and absent is an error."""
+    """`auto` (CUDA where torch is installed and sees one, else the CPU), `cpu`, `cuda` or `cuda:N` to what is used.
+
+    Raises InputError where CUDA is asked for and is not there.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", device):
+        raise InputError(f"device must be auto, cpu, cuda or cuda:N; got {device!r}")
     if device == "cpu":
         return "cpu"
-    import torch
-
+    count = _cuda_devices()
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    name, _, number = device.partition(":")
-    if name != "cuda" or (number and not number.isdecimal()):
-        raise InputError(f"device must be auto, cpu, cuda or cuda:N; got {device!r}")
-    if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
-        raise InputError(
-            f"device {device!r} is not on this machine ({torch.cuda.device_count()} CUDA devices); use cpu"
-        )
+        return "cuda" if count else "cpu"
+    if int(device.partition(":")[2] or 0) >= count:
+        raise InputError(f"device {device!r} is not on this machine ({count} CUDA devices); use cpu")
     return device
+
+
+def _cuda_devices() -> int:
+    """How many CUDA devices torch sees; none where it is not installed."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return 0
+    return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
 
 
 def describe_device(device: str) -> dict[str, object]:
     """The device by its name, and the processors."""
+    from validkit.engine import cpu_count
+
     name = "cpu"
     if device.startswith("cuda"):
         import torch

@@ -29,7 +29,7 @@ import numpy as np
 from validkit.plnm.deep.augment import Augmentation
 from validkit.plnm.deep.backbones import build_network
 from validkit.plnm.deep.bank import build_bank
-from validkit.plnm.deep.device import resolve_device, stage
+from validkit.plnm.deep.device import stage, torch_device
 from validkit.plnm.deep.embedding import infer
 from validkit.plnm.deep.pca import ExactPCA
 from validkit.plnm.deep.training import Crops, Schedule, inner_split, train
@@ -38,7 +38,7 @@ rng = np.random.default_rng(0)
 mask = np.zeros((40, 40), bool); mask[8:30, 8:30] = True
 bank = build_bank([(rng.uniform(0, 255, (40, 40)), mask) for _ in range(12)], image_size=32, margin=0.15)
 y = np.arange(12) % 2
-device = resolve_device("cpu")
+device = torch_device("cpu")
 training, validation = inner_split(y, 0.2, 0)
 with stage(device, seed=0, threads=1):
     network = build_network("resnet50", Source("none"), 32)

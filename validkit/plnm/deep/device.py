@@ -13,26 +13,15 @@ import numpy as np
 import torch
 
 from validkit.errors import InputError
+from validkit.provenance import resolve_device
 
 THREADS = 2
 
 
-def resolve_device(device: str) -> torch.device:
-    """`auto` (CUDA where there is one, else the CPU), `cpu`, `cuda` or `cuda:N` to a torch device.
-
-    Raises InputError where CUDA is asked for and is not there.
-    """
-    name, _, index = device.partition(":")
-    if name not in ("auto", "cpu", "cuda") or (index and not (name == "cuda" and index.isdecimal())):
-        raise InputError(f'`device` must be "auto", "cpu", "cuda" or "cuda:N"; got {device!r}')
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cpu":
-        return torch.device("cpu")
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if int(index or 0) >= count:
-        raise InputError(f'device = "{device}": this machine shows {count} CUDA devices to torch; "auto" or "cpu" runs')
-    return torch.device("cuda", int(index or 0))
+def torch_device(device: str) -> torch.device:
+    """What `resolve_device` makes of it, as torch has it, a CUDA device by its number."""
+    name, _, number = resolve_device(device).partition(":")
+    return torch.device("cpu") if name == "cpu" else torch.device("cuda", int(number or 0))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from validkit.plnm.deep import state
 from validkit.plnm.deep.augment import Augmentation
 from validkit.plnm.deep.backbones import Embedding, Network, build_network
 from validkit.plnm.deep.bank import ImageBank
-from validkit.plnm.deep.device import THREADS, resolve_device, seeds, stage
+from validkit.plnm.deep.device import THREADS, seeds, stage, torch_device
 from validkit.plnm.deep.embedding import Inference, check_bank, infer
 from validkit.plnm.deep.pca import ExactPCA
 from validkit.plnm.deep.progress import say
@@ -103,7 +103,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
         Raises InputError, WeightsError, MissingExtraError, or StageError where training cannot be done.
         """
         outcome = self._check(bank, y)
-        device = resolve_device(self.device)
+        device = torch_device(self.device)
         split_seed, torch_seed, order_seed = seeds(self.random_state, 3)
         self.source_ = find_weights(self.backbone, self.weights, reporter=self.reporter)
         training, self.inner_rows_ = inner_split(outcome, self.inner_validation, split_seed, groups)
@@ -138,7 +138,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
     def transform(self, bank: ImageBank) -> NDArray[np.float64]:
         """(n, k) scores on the training patients' principal components; columns as in `get_feature_names_out`."""
         embedding = self.embed(bank)
-        with stage(resolve_device(self.device), threads=self.threads):
+        with stage(torch_device(self.device), threads=self.threads):
             return self.pca_.transform(embedding)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
@@ -150,7 +150,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
         """(n, S, S) Grad-CAM maps in [0, 1] for the event; all zero where nothing in a crop raises the risk."""
         check_is_fitted(self)
         check_bank(bank, self.image_size)
-        device = resolve_device(self.device)
+        device = torch_device(self.device)
         with stage(device, threads=self.threads):
             maps = saliency_maps(self.network_.to(device), bank, device=device)
         empty = int((maps.max(axis=(1, 2), initial=0.0) == 0).sum())
@@ -270,14 +270,14 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
     def _inference(self, bank: ImageBank) -> Inference:
         check_is_fitted(self)
         check_bank(bank, self.image_size)
-        with stage(resolve_device(self.device), threads=self.threads):
+        with stage(torch_device(self.device), threads=self.threads):
             return self._infer(bank)
 
     def _infer(self, bank: ImageBank) -> Inference:
         """Logits and embeddings; those of the last two banks are kept, for `predict_proba` and `transform` in turn."""
         key = f"{self.device} {self.threads} {self.embedding} {bank.digest}"
         if key not in self._seen:
-            device = resolve_device(self.device)
+            device = torch_device(self.device)
             self.network_ = self.network_.to(device)
             found = infer(self.network_, bank, device=device, embedding=self.embedding)
             self._seen = {**dict(list(self._seen.items())[-1:]), key: found}
