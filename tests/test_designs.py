@@ -184,6 +184,22 @@ def test_everybody_held_out_is_predicted_by_a_fit_that_did_not_see_the_family(
     assert len(final) == (0 if name in (*SINGLE, "no-final") else 120 * 2 * 2)
 
 
+def test_the_order_of_keys_changes_neither_digest_nor_predictions(table: Path, tmp_path: Path) -> None:
+    """Trees, selection and imputation all depend on the order of columns; the digest does not hold the protocol's."""
+    first = DECLARED.replace("DESIGN", DESIGNS["kfold"]).replace('method = "simple"', 'method = "iterative"')
+    first = first.replace("sklearn.naive_bayes.GaussianNB", "sklearn.ensemble.ExtraTreesClassifier")
+    start, end = first.index("age = "), first.index("[design]")
+    second = first[:start] + "\n".join(reversed(first[start:end].splitlines())) + "\n" + first[end:]
+    protocols = [parse_protocol(text) for text in (first, second)]
+    assert list(protocols[0].cohort.predictors) != list(protocols[1].cohort.predictors)
+    assert protocols[0].digest() == protocols[1].digest()
+    written = []
+    for number, protocol in enumerate(protocols):
+        run_protocol(protocol, out=tmp_path / str(number), cohort=table, engine="sequential")
+        written.append((tmp_path / str(number) / "predictions.parquet").read_bytes())
+    assert written[0] == written[1]
+
+
 # --- what is judged --------------------------------------------------------------------------------------
 
 

@@ -79,7 +79,7 @@ def run(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[...,
         options = {"cohort": cohort, "engine": "loky:2", "cache": root / "cache", "device": "cpu"} | options
         if out is None and (root / name).exists():
             return root / name
-        return run_protocol(small(name), out=out or root / name, **options)
+        return run_protocol(options.pop("protocol", small(name)), out=out or root / name, **options)
 
     return get
 
@@ -95,6 +95,17 @@ def test_the_plan_states_the_fits_that_are_made(run: Callable[..., Path], name: 
     for split, unit in made.items():
         by_stage = {stage: count for stage, count in unit["fits_by_stage"].items() if count}
         assert by_stage == planned[split][planned[split] > 0].to_dict()
+
+
+@pytest.mark.slow
+def test_the_order_of_clinical_keys_changes_no_prediction(run: Callable[..., Path], tmp_path: Path) -> None:
+    text = source_of("plnm-quick")
+    start = text.index("[cohort.predictors]\n") + len("[cohort.predictors]\n")
+    end = text.index("[design]")
+    other = text[:start] + "\n".join(reversed(text[start:end].splitlines())) + "\n\n" + text[end:]
+    assert parse_protocol(other, overrides=SMALL).digest() == small("plnm-quick").digest()
+    folder = run("plnm-quick", tmp_path / "run", protocol=parse_protocol(other, overrides=SMALL))
+    assert (folder / "predictions.parquet").read_bytes() == (run("plnm-quick") / "predictions.parquet").read_bytes()
 
 
 @each_shipped

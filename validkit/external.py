@@ -119,7 +119,7 @@ def prepare_external(
     if locked.manifest.images is None:
         from validkit.tabular.inputs import TableInputs
 
-        inputs: Any = TableInputs(data.predictors, together)
+        inputs: Any = TableInputs(data.for_models, together)
     else:
         inputs = _measured(locked, data, protocol, together, cache, engine, reporter)
     return External(locked, inputs, digest("external", locked.digest, data.digest), _notes(locked, data))

@@ -135,7 +135,7 @@ def prepare(run: Run, data: Cohort, plan: Plan) -> Prepared:
         return _external(run, data)
     from validkit.tabular.inputs import TableInputs
 
-    inputs = TableInputs(data.predictors, patients_of(data).codes, data.extra)
+    inputs = TableInputs(data.for_models, patients_of(data).codes, data.extra)
     if isinstance(run.protocol.model, Predictions):
         return Prepared(inputs, data.digest)
     return arrange(run.protocol, plan, Prepared(inputs, ""), data.outcome)

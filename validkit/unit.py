@@ -260,7 +260,7 @@ def _imputer(protocol: Protocol, training: Any, seed_of: Any) -> Any:
     declared = protocol.cohort.predictors
     imputer = Imputer(
         protocol.imputation,
-        kinds={name: spec.kind for name, spec in declared.items()},
+        kinds={name: declared[name].kind for name in sorted(declared)},
         levels={name: spec.levels for name, spec in declared.items() if spec.levels},
         random_state=seed_of("imputation"),
     )

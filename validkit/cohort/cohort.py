@@ -122,6 +122,11 @@ class Cohort:
         ]
         return pd.DataFrame(rows, columns=["predictor", "site", "n", "missing"])
 
+    @property
+    def for_models(self) -> pd.DataFrame:
+        """(n, c) predictors in the order of their names: a protocol's keys have none, so no number may depend on it."""
+        return self.predictors[sorted(map(str, self.predictors.columns))]
+
     def verify(self) -> None:
         """Raise CohortError naming every file that vanished or changed since the cohort was read."""
         faults = []

@@ -94,7 +94,7 @@ def measure_cohort(
     inputs = Inputs(
         radiomics=found.features[data.primary],
         repeats={role: table for role, table in found.features.items() if role != data.primary},
-        predictors=data.predictors,
+        predictors=data.for_models,
         bank=bank,
         groups=together,
         originals=np.ones(len(data.patients), dtype=bool),

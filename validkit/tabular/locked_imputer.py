@@ -114,7 +114,7 @@ def read_imputer(
 ) -> Imputer:
     """The imputer from its JSON; setting, predictors : as its protocol declares them; copies : those it must know."""
     record = ImputerRecord.model_validate_json(data)
-    kinds = {name: spec.kind for name, spec in predictors.items()}
+    kinds = {name: predictors[name].kind for name in sorted(predictors)}
     levels = {name: spec.levels for name, spec in predictors.items() if spec.levels}
     iterative = setting.method == "iterative" and bool(record.kept)
     sound = (

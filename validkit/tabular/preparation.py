@@ -42,8 +42,8 @@ class Preparation:
 
     @property
     def kinds(self) -> dict[str, str]:
-        """Kind of each predictor, in order."""
-        return {name: spec.kind for name, spec in self.predictors.items()}
+        """Kind of each predictor, in the order of their names: that of the protocol's keys changes no number."""
+        return {name: self.predictors[name].kind for name in sorted(self.predictors)}
 
     @property
     def levels(self) -> dict[str, tuple[str, ...]]:
