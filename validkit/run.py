@@ -17,7 +17,8 @@ import pandas as pd
 
 from validkit.audit.findings import SENTINELS
 from validkit.bundle.writing import bundle_from_run
-from validkit.engine import Reporter, Silent, parse_engine
+from validkit.durable import default_cache
+from validkit.engine import Reporter, Silent, parse_engine, workers
 from validkit.errors import InputError
 from validkit.evaluate import evaluate
 from validkit.fitting import Workshop, fit_all
@@ -25,16 +26,21 @@ from validkit.folder import Run, begin, check_folder, finish
 from validkit.ledger import Ledger, keep_receipt, run_identity
 from validkit.locks import hold
 from validkit.plan import Plan, make_plan, seeder
+from validkit.planning import estimate
 from validkit.preparing import Prepared, patients_of, preflight, prepare, read_data
 from validkit.protocol import Protocol
 from validkit.provenance import resolve_device, sha256_of
 from validkit.recording import flow, models_of, split_records, table_one
 from validkit.sections import PLNM, Estimators
 from validkit.store import write_bytes, write_text
+from validkit.timings import observed_factors, remember_timings
 from validkit.unit import Fitted, all_predictions, to_parquet
 
 if TYPE_CHECKING:
     from validkit.cohort import Cohort
+
+TASKS = "tasks"
+"""folder of the records of finished fits, in the run folder"""
 
 
 def run_protocol(
@@ -67,6 +73,7 @@ def run_protocol(
     run = Run(out, protocol, overrides, resolve_device(device), engine, cache, reporter or Silent())
     check_folder(run)
     with hold(out):
+        new = not (out / TASKS).exists()
         begin(run, source)
         data = read_data(run, cohort)
         plan = make_plan(protocol, patients_of(data))
@@ -85,6 +92,7 @@ def run_protocol(
         _guard(run, data, plan, prepared, fitted, asked=sentinels)
         _lock(run, data, plan, fitted)
         finish(run, data, plan, fits=_fits(plan, fitted))
+        _remember_timings(run, plan, fitted, new=new)
         record = sha256_of(out / "run.json")
         keep_receipt(out, book.finished(run=run_identity(out), protocol=protocol.digest(), record=record))
     return out
@@ -115,7 +123,7 @@ def _fit(run: Run, data: Cohort, plan: Plan, prepared: Prepared) -> list[Fitted]
 
 
 def _workshop(run: Run) -> Workshop:
-    return Workshop(run.device, run.engine, run.folder / "tasks", run.reporter)
+    return Workshop(run.device, run.engine, run.folder / TASKS, run.reporter)
 
 
 def _announce_looks(run: Run, data: Cohort, plan: Plan, book: Ledger) -> None:
@@ -173,6 +181,17 @@ def _write_predictions(run: Run, fitted: Sequence[Fitted]) -> str:
     with run.timed("predictions", "writing predictions"):
         write_bytes(path, to_parquet(all_predictions(fitted)))
     return sha256_of(path)
+
+
+def _remember_timings(run: Run, plan: Plan, fitted: Sequence[Fitted], *, new: bool) -> None:
+    """What the main fit's stages took, for the next plan on this machine; nothing where some came from records."""
+    if not new or not fitted or run.protocol.model.kind not in ("plnm", "estimators"):
+        return
+    tasks = plan.tasks[plan.tasks["split"] == plan.main.name]
+    count = workers(run.engine) if len(plan.units) == 1 else 1
+    expected = estimate(tasks, run.protocol, device=run.device)
+    observed = observed_factors(expected, _main(plan, fitted).timings, workers=count)
+    remember_timings(run.cache or default_cache(), observed, run.device)
 
 
 def _fits(plan: Plan, fitted: Sequence[Fitted]) -> dict[str, int]:
