@@ -132,7 +132,7 @@ def faults(text: str, *overrides: str) -> tuple[str, ...]:
         # imputation
         (TABLE, ("imputation.copies=5",), 'imputation.copies > 1 needs method = "iterative"'),
         (TABLE, (*BOOT, "cohort.missing=impute", 'imputation={method = "iterative", copies = 5}'),
-         "a bootstrap design takes one imputed copy in each resample (Schomaker and Heumann 2018); set"),
+         "a bootstrap design imputes anew in each resample and takes one copy there; set"),
         (GIVEN, ("cohort.missing=impute",), 'cohort.missing = "impute" is for models that are fitted here'),
         # before the split
         (TABLE, (*BOOT, 'model.before_split=["selection"]'), "has no meaning in a bootstrap design, whose optimism"),

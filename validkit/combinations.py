@@ -101,8 +101,7 @@ def _imputation(protocol: Protocol) -> list[str]:
         )
     if protocol.copies > 1 and isinstance(protocol.design, BootstrapDesign):
         faults.append(
-            "a bootstrap design takes one imputed copy in each resample (Schomaker and Heumann 2018); set "
-            "imputation.copies = 1"
+            "a bootstrap design imputes anew in each resample and takes one copy there; set imputation.copies = 1"
         )
     if protocol.cohort.missing == "impute" and isinstance(protocol.model, Predictions | Bundle):
         faults.append('cohort.missing = "impute" is for models that are fitted here; use "refuse" or "exclude"')

@@ -178,7 +178,7 @@ def compare_decision_curves(
     >>> found.difference.y.round(4).tolist()
     [0.2222, 0.1667]
 
-    Reference: variance as in Marsh et al., Biom J 62 (2020) 1730-1745; sup-t as in Montiel Olea and Plagborg-Moller,
+    Reference: variance as in Marsh et al., Biometrics 76 (2020) 843-852; sup-t as in Montiel Olea and Plagborg-Moller,
     J Appl Econometrics 34 (2019) 1-17. R: none offers it.
     """
     wanted, grid = Band(level, band, rng, replicates), grid_of(thresholds)

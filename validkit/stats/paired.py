@@ -34,13 +34,13 @@ def _paired(
     y: IntArray,
     value: float,
     influence: FloatArray,
-    alike: str,
     *,
     method: str,
     level: float,
     alternative: str,
-    bound: float,
     names: tuple[str, str],
+    bound: float = math.inf,
+    alike: str = "every patient has the same loss under both models",
     note: str = "",
 ) -> Comparison:
     """Normal theory for a difference with one influence a patient; influences that are all zero mean no difference."""
@@ -89,7 +89,6 @@ def compare_brier(
         y,
         float(gap.mean()),
         gap,
-        "every patient has the same loss under both models",
         method="paired losses, normal",
         level=level,
         alternative=alternative,
@@ -137,15 +136,7 @@ def compare_scaled_brier(
     spread, mean = prevalence * (1 - prevalence), float(gap.mean())
     influence = (mean - gap) / spread + mean * (1 - 2 * prevalence) * (y - prevalence) / spread**2
     return _paired(
-        y,
-        -mean / spread + 0.0,
-        influence,
-        "every patient has the same loss under both models",
-        method=method,
-        level=level,
-        alternative=alternative,
-        bound=math.inf,
-        names=(a, b),
+        y, -mean / spread + 0.0, influence, method=method, level=level, alternative=alternative, names=(a, b)
     )
 
 
@@ -188,17 +179,7 @@ def compare_log_loss(
         options: dict[str, Any] = {"level": level, "alternative": alternative, "n": n, "n_events": m}
         return wald_comparison(value, NAN, method=method, note=note, names=(a, b), **options)
     gap = loss_a - loss_b
-    return _paired(
-        y,
-        float(gap.mean()),
-        gap,
-        "every patient has the same loss under both models",
-        method=method,
-        level=level,
-        alternative=alternative,
-        bound=math.inf,
-        names=(a, b),
-    )
+    return _paired(y, float(gap.mean()), gap, method=method, level=level, alternative=alternative, names=(a, b))
 
 
 @patients("y_true", "prob_a", "prob_b")
@@ -232,7 +213,7 @@ def compare_net_benefit(
     0.15
 
     Reference: Vickers and Elkin, Med Decis Making 26 (2006) 565-574; the variance follows from the contributions, as
-    for one model in Marsh et al., Biom J 62 (2020) 1730-1745.
+    for one model in Marsh et al., Biometrics 76 (2020) 843-852.
     """
     level = check_level(level)
     check_choice(alternative, ALTERNATIVES, "alternative")
@@ -253,7 +234,7 @@ def compare_net_benefit(
         y,
         (int(changed[y == 1].sum()) - weight * int(changed[y == 0].sum())) / n + 0.0,
         gap,
-        f"both decide alike for every patient at {t:g}" if differ == 0 else "a false positive costs nothing at 0",
+        alike=f"both decide alike for every patient at {t:g}" if differ == 0 else "a false positive costs nothing at 0",
         method=method,
         level=level,
         alternative=alternative,

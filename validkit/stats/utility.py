@@ -68,7 +68,7 @@ def net_benefit(
     >>> net_benefit([0] * 12 + [1] * 8, [0.1] * 7 + [0.5] * 5 + [0.2] * 2 + [0.7] * 6, threshold=0.4)
     0.1333 [-0.1487, 0.4153] (95% normal, from each patient's contribution; n = 20, 8 events)
 
-    Reference: Vickers and Elkin 2006; variance as in Marsh et al., Biom J 62 (2020) 1730-1745; Kerr et al., J Clin
+    Reference: Vickers and Elkin 2006; variance as in Marsh et al., Biometrics 76 (2020) 843-852; Kerr et al., J Clin
     Oncol 34 (2016) 2534-2540 (standardised); Rousson and Zumbrunn, BMC Med Inform Decis Mak 11 (2011) 45 (untreated,
     overall, case-control). R: dcurves `dca`.
     """

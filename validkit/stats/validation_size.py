@@ -113,7 +113,7 @@ def net_benefit_size(
     >>> net_benefit_size(prevalence=0.018, sensitivity=0.8, specificity=0.8, threshold=0.08)
     standardised net benefit: n = 24388
 
-    Reference: Riley et al., Stat Med 40 (2021) 4230-4251; Marsh et al., Biom J 62 (2020) 1730-1745.
+    Reference: Riley et al., Stat Med 40 (2021) 4230-4251; Marsh et al., Biometrics 76 (2020) 843-852.
     """
     phi = number_between(prevalence, 0, 1, "prevalence")
     t = number_between(threshold, 0, 1, "threshold")
