@@ -18,7 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -121,7 +121,7 @@ def mutants(part: str, module: str) -> Iterator[Mutant]:
         return
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
-    places = [node for node in _code(tree) if _faults(node)]
+    places = [node for node in _code(tree) if isinstance(node, (ast.expr, ast.stmt)) and _faults(node)]
     for place in places:
         for k in range(len(_faults(place))):
             other = copy.deepcopy(tree)
@@ -149,9 +149,9 @@ def _code(tree: ast.AST) -> Iterator[ast.AST]:
                 yield from _code(node)
 
 
-def _faults(node: ast.AST) -> list:  # type: ignore[type-arg]
+def _faults(node: ast.AST) -> list[Callable[[], None]]:
     """Functions that put a fault into this node, in place."""
-    found = []
+    found: list[Callable[[], None]] = []
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in COMPARISONS:
         found.append(lambda: node.ops.__setitem__(0, COMPARISONS[type(node.ops[0])]()))
     elif isinstance(node, (ast.BinOp, ast.AugAssign)) and type(node.op) in OPERATORS and not _is_text(node):
@@ -165,7 +165,8 @@ def _faults(node: ast.AST) -> list:  # type: ignore[type-arg]
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
         found.append(lambda: setattr(node, "value", not node.value))
     elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
-        found.append(lambda: setattr(node, "value", node.value + (1 if isinstance(node.value, int) else 0.1)))
+        value = node.value + (1 if isinstance(node.value, int) else 0.1)
+        found.append(lambda: setattr(node, "value", value))
     return found
 
 

@@ -19,6 +19,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,7 @@ def delong() -> Iterator[Row]:
         if peer is None:
             yield _absent(work, "MLstatkit", ours, 10, "not installed")
         else:
-            a, b, row = by_turns(
-                ours, lambda y=y, p=p, q=q: peer.Delong_test(y, p, q, return_ci=False, return_auc=False)
-            )
+            a, b, row = by_turns(ours, partial(peer.Delong_test, y, p, q, return_ci=False, return_auc=False))
             yield replace(
                 row, work=work, peer="MLstatkit", required=10, agreement=abs(abs(a.test.statistic) - abs(b[0]))
             )
@@ -138,8 +137,8 @@ def bootstrap_auc_brier() -> Iterator[Row]:
         y, p, _ = simulated(n)
         for peer, work, required in (("scikit-learn loop", with_sklearn, need[0]), ("rank loop", with_ranks, need[1])):
             a, b, row = by_turns(
-                lambda y=y, p=p: stats.bootstrap_all(["auc", "brier"], y, p, rng=1),
-                lambda y=y, p=p, work=work, k=replicates: work(y, p, k),
+                partial(stats.bootstrap_all, ["auc", "brier"], y, p, rng=1),
+                partial(work, y, p, replicates),
                 most=3,
                 scaled=replicates / 2000,
             )
@@ -319,7 +318,7 @@ def decision() -> Iterator[Row]:
         frame = pd.DataFrame({"y": y, "m": p})
         a, b, row = by_turns(
             ours,
-            lambda frame=frame: peer.dca(data=frame, outcome="y", modelnames=["m"], thresholds=grid),
+            partial(peer.dca, data=frame, outcome="y", modelnames=["m"], thresholds=grid),
             most=5 if n < 1000 else 1,
         )
         theirs = b[b["model"] == "m"].sort_values("threshold")["net_benefit"].to_numpy()
@@ -391,7 +390,8 @@ def lasso_path() -> Iterator[Row]:
     fold = np.zeros(294)
     for k, (_, left) in enumerate(splits):
         fold[left] = k + 1
-    for loss, family in (("squared", "gaussian"), ("logistic", "binomial")):
+    kinds: tuple[tuple[lasso.Loss, str], ...] = (("squared", "gaussian"), ("logistic", "binomial"))
+    for loss, family in kinds:
         Z, _, _ = lasso.standardise(X)
         grid = lasso.lambda_grid(Z, y, loss)
 

@@ -19,6 +19,7 @@ import pytest
 pytest.importorskip("skops", reason="locked models need the models extra")
 pytest.importorskip("xgboost", reason="locked models need the models extra")
 
+from tests.archives import forged, packed, unpacked
 from validkit.bundle import Facts, Locked, bundle_from_run, facts_of, read_bundle, write_bundle
 from validkit.bundle import archive as archives
 from validkit.cohort import Cohort, read_cohort
@@ -141,22 +142,6 @@ def bundle(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def parts(bundle: Path) -> dict[str, bytes]:
     return archives.unpack(bundle)
-
-
-def forged(path: Path, members: dict[str, bytes], **manifest: Any) -> Path:
-    """What somebody writes who knows the format: every digest in the manifest is right."""
-    told = json.loads(members["manifest.json"])
-    for name, data in members.items():
-        if name != "manifest.json":
-            rows = told["members"].get(name, {}).get("training_rows", False)
-            told["members"][name] = {
-                "bytes": len(data),
-                "sha256": hashlib.sha256(data).hexdigest(),
-                "training_rows": rows,
-            }
-    told["members"] = {name: member for name, member in told["members"].items() if name in members}
-    archives.write_archive(path, {**members, "manifest.json": json.dumps({**told, **manifest}).encode()})
-    return path
 
 
 # --- what comes back -------------------------------------------------------------------------------
@@ -517,25 +502,12 @@ class Trap:
         return (pytest.fail, ("a pickle was run",))
 
 
-def inner(data: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def packed(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
-
-
 def test_a_planted_pickle_is_refused_and_not_run(parts: dict[str, bytes], tmp_path: Path) -> None:
     trap = pickle.dumps(Trap())
     name = "estimator.1.0.skops"
     array = io.BytesIO()
     np.save(array, np.array([Trap()], dtype=object), allow_pickle=True)
-    members = inner(parts[name])
+    members = unpacked(parts[name])
     numbers = next(member for member in members if member.endswith(".npy"))
     for data in (trap, packed({"schema.json": trap}), packed({**members, numbers: array.getvalue()})):
         with pytest.raises(InputError):
@@ -556,7 +528,7 @@ def test_a_planted_pickle_is_refused_and_not_run(parts: dict[str, bytes], tmp_pa
 )
 def test_types_off_the_list_are_refused(parts: dict[str, bytes], tmp_path: Path, old: str, new: str) -> None:
     name = "estimator.1.0.skops"
-    members = inner(parts[name])
+    members = unpacked(parts[name])
     schema = members["schema.json"].decode()
     assert old in schema
     data = packed({**members, "schema.json": schema.replace(old, new, 1).encode()})

@@ -85,7 +85,7 @@ def test_only_those_asked_for_are_run_and_the_others_say_so() -> None:
     assert found.keys() == SENTINELS.keys()
     assert found.pop("before-split").outcome == "pass"
     assert {(one.outcome, one.why) for one in found.values()} == {("not applicable", "it was not asked for")}
-    [one] = run_refit_sentinels(*args, only=["resubstitution", "proxies"])
+    [one] = run_refit_sentinels(study, only=["resubstitution", "proxies"])
     assert one.code == "resubstitution"
     with pytest.raises(InputError, match="there is no sentinel 'leak'"):
         run_sentinels(*args, only=["leak"])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from validkit.audit import check_proxies, run_data_sentinels
+from validkit.audit import chance, check_proxies, run_data_sentinels
 from validkit.audit.chance import areas, bench, chance_p, shuffles
 from validkit.audit.findings import Finding
 from validkit.cohort import Cohort
@@ -127,6 +127,19 @@ def test_shuffles_keep_each_folds_events_and_whole_groups() -> None:
     whole = {tuple(outcome[:40].to_numpy().reshape(-1, 2)[i]) for i in range(20)}
     assert {tuple(pair) for pair in made[:, :40].astype(int).reshape(-1, 2)} <= whole
     assert (made != outcome.to_numpy()).any()
+
+
+def test_folds_are_the_same_for_a_seed_and_none_where_a_fold_would_lack_an_outcome(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outcome, group = pd.Series([1, 0, 0] * 20), pd.Series(np.repeat(np.arange(30), 2))
+    for label in (None, group):
+        one, two, other = (bench(outcome, label, seed) for seed in (5, 5, 6))
+        assert one.fold.tolist() == two.fold.tolist() != other.fold.tolist()
+        assert set(one.fold) == set(range(5))
+    monkeypatch.setattr(chance, "FEWEST", 2)
+    few = pd.Series([1] * 6 + [0] * 54)
+    assert bench(few, group, 5) == "groups of patients who belong together leave a fold without one of the outcomes"
 
 
 def test_p_is_uniform_without_signal_and_never_zero() -> None:

@@ -78,30 +78,30 @@ def test_class_weights_are_offered_wherever_there_are_any() -> None:
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_each_classifier_is_searched_predicts_and_repeats_to_the_byte(name: str) -> None:
     X, y = table(signal=2.0)
-    one, two = (search(name, X, y, folds=3, grid="small", random_state=5) for _ in range(2))
+    (one, scores), (two, again) = (search(name, X, y, folds=3, grid="small", random_state=5) for _ in range(2))
     assert one.params == two.params
-    pd.testing.assert_frame_equal(one.table, two.table)
+    pd.testing.assert_frame_equal(scores, again)
     risk = probability(one.estimator, X)
     assert risk.dtype == np.float64
     assert risk.shape == (70,)
     assert np.all((risk >= 0) & (risk <= 1))
     assert risk.tobytes() == probability(two.estimator, X).tobytes()
     assert roc_auc_score(y, risk) > 0.7
-    assert len(one.table) == len(grid(name, "small"))
+    assert one.n_candidates == len(scores) == len(grid(name, "small"))
     unseen = cross_fitted(one.estimator, X, y, folds=3, random_state=6)
     assert unseen.tobytes() == cross_fitted(one.estimator, X, y, folds=3, random_state=6).tobytes()
     assert roc_auc_score(y, unseen) > 0.7
     record = one.record()
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert record["label"] == LABELS[name]
-    assert record["n_candidates"] == len(one.table)
+    assert record["n_candidates"] == len(scores)
 
 
 def searched(name: str) -> bytes:
     X, y = table()
-    found = search(name, X, y, folds=3, grid="small", random_state=5)
+    found, scores = search(name, X, y, folds=3, grid="small", random_state=5)
     unseen = cross_fitted(found.estimator, X, y, folds=3, random_state=6)
-    return probability(found.estimator, X).tobytes() + unseen.tobytes() + found.table.to_csv().encode()
+    return probability(found.estimator, X).tobytes() + unseen.tobytes() + scores.to_csv().encode()
 
 
 def test_a_worker_and_this_process_give_the_same_bytes() -> None:
@@ -110,7 +110,7 @@ def test_a_worker_and_this_process_give_the_same_bytes() -> None:
 
 def test_search_equals_scikit_learn_s_grid_search() -> None:
     X, y = table()
-    ours = search("lr", X, y, folds=4, random_state=3)
+    ours, table_of_scores = search("lr", X, y, folds=4, random_state=3)
     splitter = StratifiedKFold(4, shuffle=True, random_state=3)
     axes = {f"model__{name}": sorted({c[name] for c in grid("lr")}, key=str) for name in grid("lr")[0]}
     theirs = GridSearchCV(make_classifier("lr", random_state=3), axes, scoring="balanced_accuracy", cv=splitter)
@@ -123,7 +123,7 @@ def test_search_equals_scikit_learn_s_grid_search() -> None:
             for params, score in zip(theirs.cv_results_["params"], theirs.cv_results_["mean_test_score"], strict=True)
         )
     }
-    for row in ours.table.to_dict("records"):
+    for row in table_of_scores.to_dict("records"):
         weight = row["class_weight"] if isinstance(row["class_weight"], str) else None
         assert row["mean"] == pytest.approx(scores[row["C"], weight], abs=1e-12)
 
@@ -136,7 +136,7 @@ def test_scores_and_spread_are_those_of_the_folds() -> None:
         "neg-log-loss": lambda m, A, b: -log_loss(b, m.predict_proba(A)[:, 1]),
     }
     for score, of in metric.items():
-        found = search("lr", X, y, folds=3, score=score, grid="small", random_state=1)
+        found, scores = search("lr", X, y, folds=3, score=score, grid="small", random_state=1)
         settings = {"class_weight": found.params["class_weight"], "C": found.params["C"]}
         by_hand = []
         for training, left in StratifiedKFold(3, shuffle=True, random_state=1).split(X, y):
@@ -147,7 +147,7 @@ def test_scores_and_spread_are_those_of_the_folds() -> None:
         assert found.best_score == pytest.approx(np.mean(by_hand), abs=1e-12)
         assert found.best_sd == pytest.approx(np.std(by_hand, ddof=1), abs=1e-12)
         assert found.score == score
-        assert found.best_score == found.table["mean"].max()
+        assert found.best_score == scores["mean"].max()
 
 
 def test_of_equal_candidates_the_first_wins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,14 +155,14 @@ def test_of_equal_candidates_the_first_wins(monkeypatch: pytest.MonkeyPatch) -> 
     for scores, winner in (([0.5, 0.7, 0.7, 0.7], 1), ([0.7, 0.7 + 1e-14, 0.2, 0.7], 0)):
         values = iter(np.repeat(scores, 3))
         monkeypatch.setitem(classifiers._SCORES, "roc-auc", lambda *_, values=values: float(next(values)))
-        found = search("lr", X, y, folds=3, score="roc-auc", grid="small", random_state=0)
+        found, _ = search("lr", X, y, folds=3, score="roc-auc", grid="small", random_state=0)
         assert found.params == grid("lr", "small")[winner]
 
 
 def test_balanced_weight_of_xgboost_is_the_ratio_of_the_outcomes() -> None:
     X, y = table()
-    found = search("xgboost", X, y, folds=3, grid="small", random_state=0)
-    assert found.table["scale_pos_weight"].tolist() == [1.0, np.sum(y == 0) / np.sum(y == 1)]
+    _, scores = search("xgboost", X, y, folds=3, grid="small", random_state=0)
+    assert scores["scale_pos_weight"].tolist() == [1.0, np.sum(y == 0) / np.sum(y == 1)]
 
 
 def test_search_learns_nothing_from_noise() -> None:

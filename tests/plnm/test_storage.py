@@ -14,6 +14,7 @@ import pytest
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from tests.archives import packed, unpacked
 from validkit.errors import InputError, MissingExtraError
 from validkit.plnm import classifiers, storage
 from validkit.plnm.fusion import FusionSelector
@@ -90,21 +91,8 @@ print([hashlib.sha256(dump_estimator(fitted(name)[0])).hexdigest() for name in {
 # --- what is refused -------------------------------------------------------------------------
 
 
-def members(data: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def packed(parts: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
 def edited(data: bytes, old: str, new: str) -> bytes:
-    parts = members(data)
+    parts = unpacked(data)
     schema = parts["schema.json"].decode()
     assert old in schema
     return packed({**parts, "schema.json": schema.replace(old, new).encode()})
@@ -168,7 +156,7 @@ def test_damaged_or_foreign_bytes_are_refused() -> None:
         (packed({"schema.json": b"{"}), "no readable schema.json"),
         (packed({"schema.json": b"[1]"}), "holds no object"),
         (packed({"schema.json": b"[" * 100_000}), "no readable schema.json"),
-        (packed({"schema.json": members(data)["schema.json"]}), "the stored estimator is damaged: KeyError"),
+        (packed({"schema.json": unpacked(data)["schema.json"]}), "the stored estimator is damaged: KeyError"),
         ("text", "must be bytes; got str"),
     ):
         with pytest.raises(InputError, match=message):
@@ -193,7 +181,7 @@ def test_an_archive_that_would_unpack_to_too_much_is_refused(monkeypatch: pytest
 
 def test_a_tree_that_leads_out_of_memory_is_refused() -> None:
     model, _ = fitted("random-forest")
-    parts = members(dump_estimator(model))
+    parts = unpacked(dump_estimator(model))
     for field, value in (("left_child", 10**6), ("right_child", 0), ("feature", 999)):
         broken = dict(parts)
         for name, content in parts.items():

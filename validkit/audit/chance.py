@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from validkit.errors import StageError
+from validkit.folds import stratified_group_folds
 from validkit.stats import Estimate, auc, clustered_auc
 
 if TYPE_CHECKING:
@@ -49,16 +51,17 @@ class Bench:
 
 def bench(outcome: pd.Series, group: pd.Series | None, seed: int) -> Bench | str:
     """Stratified folds that keep groups together, or why there are none."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
     y = outcome.to_numpy(dtype=np.int64)
     unit = np.arange(y.size) if group is None else _units(group)
     with_event, without = (np.unique(unit[y == k]).size for k in (1, 0))
     if min(with_event, without) < FEWEST:
         return f"{FEWEST} patients with and without the event are needed; there are {with_event} and {without}"
-    splitter = StratifiedGroupKFold(n_splits=FOLDS, shuffle=True, random_state=seed)
+    try:
+        splits = stratified_group_folds(y, unit, FOLDS, seed, "question of prediction")
+    except StageError:
+        return "groups of patients who belong together leave a fold without one of the outcomes"
     fold = np.empty(y.size, dtype=np.int64)
-    for number, (_, held) in enumerate(splitter.split(np.zeros((y.size, 1)), y, unit)):
+    for number, (_, held) in enumerate(splits):
         fold[held] = number
     return Bench(y, fold, unit)
 

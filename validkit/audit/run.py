@@ -37,33 +37,17 @@ CHECKS: dict[str, Callable[[Study], Finding]] = {
 }
 
 
-def run_refit_sentinels(
-    protocol: Protocol,
-    data: Cohort,
-    plan: Plan,
-    prepared: Prepared,
-    fitted: Sequence[Fitted],
-    workshop: Workshop,
-    *,
-    only: Collection[str] | None = None,
-    run_looks: Sequence[Mapping[str, Any]] = (),
-    predictions: pd.DataFrame | None = None,
-    reporter: Reporter | None = None,
-) -> list[Finding]:
+def run_refit_sentinels(study: Study, *, only: Collection[str] | None = None) -> list[Finding]:
     """Findings of the sentinels that fit again or read what the run did, in the registry's order.
 
-    fitted : of every unit of the plan, in its order, as the run made them under the same workshop
-    only : codes to run, all where None; run_looks : openings of held-out outcomes that the run recorded
-    predictions : as the run wrote them; None to take them from `fitted`
+    only : codes to run, all where None
 
     They look at held-out outcomes, but for permuted-outcome and held-out-invariance: run them once these are open.
     """
-    units = dict(zip((split.name for split in plan.units), fitted, strict=True))
-    study = Study(protocol, data, plan, prepared, units, workshop, tuple(run_looks), reporter, predictions)
     found = []
     for code in _codes(only):
         if code in CHECKS:
-            (reporter or Silent()).say(f"sentinel {code}")
+            (study.reporter or Silent()).say(f"sentinel {code}")
             found.append(CHECKS[code](study))
     return found
 
@@ -83,33 +67,23 @@ def run_sentinels(
 ) -> list[Finding]:
     """A finding of every sentinel, in the registry's order; those not asked for are not applicable and say so.
 
+    fitted : of every unit of the plan, in its order, as the run made them under the same workshop
     only : codes to run; where None those of `sentinels.run`, or all where the protocol names none
-    See `run_refit_sentinels` and `run_data_sentinels`.
+    The rest as in `Study`. See `run_refit_sentinels` and `run_data_sentinels`.
     """
+    units = dict(zip((split.name for split in plan.units), fitted, strict=True))
+    study = Study(protocol, data, plan, prepared, units, workshop, tuple(run_looks), reporter, predictions)
     asked = _codes(only if only is not None else protocol.sentinels.run or None)
-    seed = seeder(protocol.protocol.seed.split)("sentinels")
     of_data = run_data_sentinels(
         data,
         plan.splits,
-        seed=seed,
+        seed=seeder(protocol.protocol.seed.split)("sentinels"),
         engine=workshop.engine,
         reporter=reporter,
         only=asked,
         alpha=protocol.sentinels.alpha,
     )
-    of_fits = run_refit_sentinels(
-        protocol,
-        data,
-        plan,
-        prepared,
-        fitted,
-        workshop,
-        only=asked,
-        run_looks=run_looks,
-        predictions=predictions,
-        reporter=reporter,
-    )
-    found = {one.code: one for one in (*of_data, *of_fits)}
+    found = {one.code: one for one in (*of_data, *run_refit_sentinels(study, only=asked))}
     return [found.get(code) or finding(code, "not applicable", "it was not asked for") for code in SENTINELS]
 
 

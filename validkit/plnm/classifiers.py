@@ -161,13 +161,12 @@ _MODELS: dict[str, Callable[[int], Any]] = {
 
 
 @dataclass(frozen=True)
-class SearchResult:
-    """A finished grid search.
+class Searched:
+    """A classifier after its grid search.
 
     estimator : the best candidate, fitted on all patients
     params : what the grid chose, plain JSON types
     best_score, best_sd : mean and standard deviation (divisor folds - 1) over folds of its score; higher is better
-    table : one row a candidate in grid order: params, mean, sd, fold_1, ..., fold_k
     """
 
     name: str
@@ -176,7 +175,7 @@ class SearchResult:
     best_score: float
     best_sd: float
     score: str
-    table: pd.DataFrame
+    n_candidates: int
     seconds: float
 
     def record(self) -> dict[str, Any]:
@@ -188,7 +187,7 @@ class SearchResult:
             "best_sd": self.best_sd,
             "score": self.score,
             "params": self.params,
-            "n_candidates": len(self.table),
+            "n_candidates": self.n_candidates,
         }
 
 
@@ -202,8 +201,10 @@ def search(
     grid: Size = "full",
     random_state: int,
     groups: np.ndarray | None = None,
-) -> SearchResult:
+) -> tuple[Searched, pd.DataFrame]:
     """Score every candidate by stratified cross-validation; refit the best on all patients.
+
+    Returns the best, and one row a candidate in grid order: what it sets, mean, sd, fold_1, ..., fold_k.
 
     X : (n, p) finite features; y : (n,) 0/1 with at least `folds` patients of each outcome
     groups : (n,) rows of one group stay on one side of every fold
@@ -227,16 +228,17 @@ def search(
     sds = scores.std(axis=1, ddof=1)
     table = pd.DataFrame([_plain(candidate) for candidate in candidates]).assign(mean=means, sd=sds)
     table[[f"fold_{k + 1}" for k in range(folds)]] = scores
-    return SearchResult(
+    found = Searched(
         name=name,
         estimator=estimator,
         params=_plain(candidates[best]),
         best_score=float(means[best]),
         best_sd=float(sds[best]),
         score=score,
-        table=table,
+        n_candidates=len(table),
         seconds=time.perf_counter() - started,
     )
+    return found, table
 
 
 _candidates = grid

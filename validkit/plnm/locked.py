@@ -18,14 +18,13 @@ import pandas as pd
 
 from validkit.errors import InputError
 from validkit.plnm import stages
+from validkit.plnm.classifiers import Searched
 from validkit.plnm.clinical import ClinicalModel
 from validkit.plnm.inputs import Inputs
 from validkit.plnm.locked_records import Classifier, Clinical, Record
 from validkit.plnm.model import SCORE, PLNMModel
 from validkit.plnm.nomogram import Nomogram
-from validkit.plnm.platt import Platt
 from validkit.plnm.storage import dump_estimator, load_estimator
-from validkit.plnm.terms import Term
 from validkit.sections import Deep, Section
 from validkit.store import Files, to_json
 
@@ -198,9 +197,7 @@ def read_locked(files: Files, protocol: Protocol, imputer: Any = None, device: s
     networks = {name: _network(files, name, protocol.plnm.deep, device) for name in record.networks}
     searched: dict[str, dict[str, Any]] = {
         branch: {
-            name: stages.Searched(
-                name, load_estimator(files[f"classifier.{branch}.{name}.skops"]), seconds=0.0, **dict(found)
-            )
+            name: Searched(name, load_estimator(files[f"classifier.{branch}.{name}.skops"]), seconds=0.0, **dict(found))
             for name, found in record.classifiers[branch].items()
         }
         for branch in BRANCHES
@@ -258,7 +255,7 @@ def _fitting(record: Clinical, file: str, protocol: Protocol) -> None:
     )
     for line, coded in ((record.clinical, record.clinical_coding), (record.nomogram, record.nomogram_coding)):
         sound = sound and set(coded.predictors) <= set(coded.kinds) and len(line.columns) == len(line.beta)
-        sound = sound and line.columns == coded.coding().all_columns
+        sound = sound and line.columns == coded.all_columns
     if not sound:
         raise InputError(f"{file} does not fit the bundle's own protocol")
 
@@ -280,7 +277,7 @@ def _network(files: Files, name: str, setting: Deep, device: str) -> DeepTransfe
 
 def _clinical_model(record: Clinical) -> ClinicalModel:
     model = ClinicalModel(predictors=record.independent, kinds=record.clinical_coding.kinds)
-    model.coding_ = record.clinical_coding.coding()
+    model.coding_ = record.clinical_coding
     model.columns_ = model.regression_ = record.clinical  # type: ignore[assignment]
     model.classes_ = np.array([0, 1])
     return model
@@ -288,10 +285,10 @@ def _clinical_model(record: Clinical) -> ClinicalModel:
 
 def _nomogram(record: Clinical) -> Nomogram:
     model = Nomogram(predictors=record.independent, score=SCORE, score_scale=record.score_scale)
-    model.coding_ = record.nomogram_coding.coding()
+    model.coding_ = record.nomogram_coding
     model.columns_ = record.nomogram  # type: ignore[assignment]
-    model.terms_ = tuple(Term(**dict(term)) for term in record.terms)
-    model.platt_ = Platt(**dict(record.platt)) if record.platt else None
+    model.terms_ = record.terms
+    model.platt_ = record.platt
     model.classes_, model.note_ = np.array([0, 1]), record.note
     return model
 

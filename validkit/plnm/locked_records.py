@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from validkit.plnm.platt import Platt
+from validkit.plnm.terms import Term
 from validkit.sections import Section
 from validkit.stats.coding import Coding
 
-__all__ = ["Classifier", "Clinical", "Coded", "Line", "Record"]
+__all__ = ["Classifier", "Clinical", "Line", "Record"]
 
 
 class Classifier(Section):
@@ -50,52 +52,18 @@ class Line(Section):
         return found
 
 
-class Coded(Section):
-    """How predictors become columns; see `validkit.stats.coding.Coding`."""
-
-    predictors: tuple[str, ...]
-    kinds: dict[str, str]
-    levels: dict[str, tuple[str, ...]]
-    unseen: dict[str, tuple[str, ...]]
-
-    def coding(self) -> Coding:
-        """The coding itself."""
-        return Coding(self.predictors, self.kinds, self.levels, self.unseen)
-
-
-class Axis(Section):
-    """A term of the nomogram; see `validkit.plnm.terms.Term`."""
-
-    name: str
-    label: str
-    unit: str
-    kind: str
-    levels: tuple[str, ...]
-    unseen: tuple[str, ...]
-    names: tuple[str, ...]
-    beta: tuple[float, ...]
-    range: tuple[float, float]
-    training_range: tuple[float, float]
-    logit: bool
-
-
-class Scaling(Section):
-    """Platt scaling; see `validkit.plnm.platt.Platt`."""
-
-    slope: float
-    intercept: float
-    on: str
-
-
 class Clinical(Section):
-    """clinical.K.json: the clinical model, and the nomogram with its points."""
+    """clinical.K.json: the clinical model, and the nomogram with its points.
+
+    The codings, terms and scaling are read as strictly as sections: every field, of its type, and no other.
+    """
 
     independent: tuple[str, ...]
     clinical: Line
-    clinical_coding: Coded
+    clinical_coding: Coding
     nomogram: Line
-    nomogram_coding: Coded
-    terms: tuple[Axis, ...]
-    platt: Scaling | None
+    nomogram_coding: Coding
+    terms: tuple[Term, ...]
+    platt: Platt | None
     score_scale: str
     note: str

@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 from validkit.errors import InputError
 from validkit.plnm import axes
 from validkit.plnm.clinical import ColumnFit, fit_columns, freeze_levels, training_outcome, unseen_note
-from validkit.plnm.platt import Platt, cross_fitted_platt
+from validkit.plnm.platt import UNSCALED, Platt, cross_fitted_platt
 from validkit.plnm.terms import LOGIT_CLIP, Term, make_term, score_column, term_ticks
 from validkit.stats.checks import check_choice, check_count
 from validkit.stats.coding import check_predictors, learn_coding, numbers
@@ -181,7 +181,7 @@ class Nomogram(ClassifierMixin, BaseEstimator):
     def points_from_probability(self, probability: ArrayLike) -> np.ndarray:
         """(n,) total points that belong to a probability; NaN where points do not move the probability."""
         check_is_fitted(self, "terms_")
-        platt = self.platt_ or Platt()
+        platt = self.platt_ or UNSCALED
         p = np.asarray(probability, dtype=np.float64)
         if self._points_per_logit == 0 or platt.slope == 0:
             return np.full(p.shape, np.nan)
@@ -199,7 +199,7 @@ class Nomogram(ClassifierMixin, BaseEstimator):
         return data
 
     def _probability(self, eta: np.ndarray) -> np.ndarray:
-        platt = self.platt_ or Platt()
+        platt = self.platt_ or UNSCALED
         return special.expit(platt.intercept + platt.slope * eta)
 
     @property

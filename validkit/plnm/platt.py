@@ -21,9 +21,12 @@ from validkit.stats.likelihood import maximise
 class Platt:
     """Recalibration of log odds: probability = expit(intercept + slope * eta); on : what it was fitted to."""
 
-    slope: float = 1.0
-    intercept: float = 0.0
-    on: str = ""
+    slope: float
+    intercept: float
+    on: str
+
+
+UNSCALED = Platt(1.0, 0.0, "")
 
 
 def fit_platt(eta: ArrayLike, y: ArrayLike) -> tuple[float, float]:
@@ -56,7 +59,7 @@ def cross_fitted_platt(
     """
     used = min(folds, fewest(y, groups))
     on = f"{used}-fold cross-fitted linear predictors of the training patients"
-    none = Platt(on=f"nothing: {on} could not be used")
+    none = Platt(1.0, 0.0, f"nothing: {on} could not be used")
     eta = np.full(y.size, np.nan)
     for fitted, left in stratified_folds(y, used, random_state, "Platt scaling of the nomogram", groups):
         if min(int(y[fitted].sum()), int((1 - y[fitted]).sum())) < 2:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from validkit.engine import Reporter, map_tasks
 from validkit.plnm import classifiers
+from validkit.plnm.classifiers import Searched
 from validkit.plnm.selection import FeatureSelection, LassoSelector, MannWhitneyFilter, SpearmanFilter
 from validkit.plnm.storage import dump_estimator, load_estimator
 from validkit.sections import Classifiers, Deep, Lasso, MannWhitney, Radiomics
@@ -115,32 +116,6 @@ def load_deep(files: Files, like: DeepTransfer) -> DeepTransfer:
 
 
 @dataclass(frozen=True)
-class Searched:
-    """A classifier after its grid search: the best candidate, fitted on all training patients."""
-
-    name: str
-    estimator: Any
-    params: dict[str, Any]
-    best_score: float
-    best_sd: float
-    score: str
-    n_candidates: int
-    seconds: float
-
-    def record(self) -> dict[str, Any]:
-        """The search as the report shows it."""
-        return {
-            "name": self.name,
-            "label": classifiers.LABELS[self.name],
-            "best_score": self.best_score,
-            "best_sd": self.best_sd,
-            "score": self.score,
-            "params": self.params,
-            "n_candidates": self.n_candidates,
-        }
-
-
-@dataclass(frozen=True)
 class SearchTask:
     """One classifier's search: everything it needs, so that any worker can do it."""
 
@@ -187,7 +162,7 @@ def run_search(task: SearchTask) -> Searched:
 
 def _search(task: SearchTask) -> Searched:
     setting = task.setting.search
-    result = classifiers.search(
+    found, _ = classifiers.search(
         task.name,
         task.table,
         task.y,
@@ -197,16 +172,7 @@ def _search(task: SearchTask) -> Searched:
         random_state=task.seed,
         groups=task.groups,
     )
-    return Searched(
-        name=task.name,
-        estimator=result.estimator,
-        params=result.params,
-        best_score=float(result.best_score),
-        best_sd=float(result.best_sd),
-        score=setting.score,
-        n_candidates=len(result.table),
-        seconds=float(result.seconds),
-    )
+    return found
 
 
 def _dump(searched: Searched) -> dict[str, bytes]:

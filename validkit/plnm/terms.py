@@ -46,7 +46,7 @@ class Term:
     beta: tuple[float, ...]
     range: tuple[float, float]
     training_range: tuple[float, float]
-    logit: bool = False
+    logit: bool
 
     def scaled(self, values: ArrayLike) -> np.ndarray:
         """Values on the scale that the coefficient multiplies."""
@@ -108,7 +108,7 @@ def make_term(
     text = (name, label or name, unit, kind, levels, coding.unseen.get(name, ()), tuple(names))
     if kind == "categorical":
         ends = (0.0, float(len(levels) - 1))
-        return Term(*text, (0.0, *beta), ends, ends)
+        return Term(*text, (0.0, *beta), ends, ends, False)
     values = numbers(column, kind)
     values = np.clip(values, LOGIT_CLIP, 1 - LOGIT_CLIP) if logit else values
     covered = float(values.min()), float(values.max())

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -203,4 +204,20 @@ def describe(sites: int = 1, seed: int = 42) -> dict[str, Any]:
             for name, c in COLUMNS.items()
         },
         "sites": [site.to_dict() for site in draw_sites(sites, seed)],
+    }
+
+
+def phantom_record(description: str, patients: int, sites: int, seed: int, **kind: str) -> dict[str, Any]:
+    """A phantom as `phantom.json` records it; kind : what it is a phantom of, where not of images."""
+    truth = describe(sites, seed)
+    return {
+        "validkit_phantom": True,
+        "description": description,
+        **kind,
+        "seed": seed,
+        "patients": patients,
+        "sites": sites,
+        "version": version("validkit"),
+        "site_settings": truth.pop("sites"),
+        "truth": truth,
     }

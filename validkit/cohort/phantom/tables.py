@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +22,7 @@ from validkit.cohort.phantom.patients import (
     OR_RBC,
     RBC_MEAN,
     RBC_SD,
-    describe,
+    phantom_record,
     simulate_table,
 )
 from validkit.cohort.phantom.sites import Site, draw_sites
@@ -140,18 +139,8 @@ _DESCRIPTION = (
 
 
 def _record(kind: TableKind, patients: int, sites: int, seed: int, missing: float) -> dict[str, Any]:
-    truth = describe(sites, seed)
-    record: dict[str, Any] = {
-        "validkit_phantom": True,
-        "description": _DESCRIPTION.format(more=" and predicted risks" if kind == "predictions" else ""),
-        "kind": kind,
-        "seed": seed,
-        "patients": patients,
-        "sites": sites,
-        "version": version("validkit"),
-        "site_settings": truth.pop("sites"),
-        "truth": truth,
-    }
+    description = _DESCRIPTION.format(more=" and predicted risks" if kind == "predictions" else "")
+    record = phantom_record(description, patients, sites, seed, kind=kind)
     if missing:
         record["missing"] = {"share": missing, "log_odds_per_sd_of_diameter": MISSING_ON_SIZE}
     if kind == "predictions":

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 
 from validkit.cohort.phantom.anatomy import draw_anatomy
 from validkit.cohort.phantom.lesion import READER_A, READER_B, draw_habit, draw_lesion, outline, rasterize
-from validkit.cohort.phantom.patients import describe, simulate_patients
+from validkit.cohort.phantom.patients import phantom_record, simulate_patients
 from validkit.cohort.phantom.sites import Site, draw_sites
 from validkit.cohort.phantom.staging import refuse_content, whole_folder, write_record
 from validkit.cohort.phantom.ultrasound import Acquisition, simulate_image
@@ -71,7 +69,7 @@ def write_phantom(
         for name in FOLDERS:
             (folder / name).mkdir()
         map_tasks(CaseWriter(folder), cases, engine=local, label="Simulating ultrasound", reporter=reporter)
-        write_record(folder, table, _record(patients, sites, seed))
+        write_record(folder, table, phantom_record(DESCRIPTION, patients, sites, seed))
     return out
 
 
@@ -167,17 +165,3 @@ def _cases(
         Case(name, number, seed, by_name[place], diameter, heterogeneity, roughness, by_b)
         for number, (name, place, diameter, heterogeneity, roughness, by_b) in enumerate(rows)
     ]
-
-
-def _record(patients: int, sites: int, seed: int) -> dict[str, Any]:
-    truth = describe(sites, seed)
-    return {
-        "validkit_phantom": True,
-        "description": DESCRIPTION,
-        "seed": seed,
-        "patients": patients,
-        "sites": sites,
-        "version": version("validkit"),
-        "site_settings": truth.pop("sites"),
-        "truth": truth,
-    }
