@@ -206,7 +206,7 @@ def test_the_other_networks_train_from_nothing(backbone: str, image_size: int, m
         ({"train": "some"}, "`train` must be one of all, head; got 'some'"),
         ({"embedding": "mean"}, "`embedding` must be one of pooled, flatten"),
         ({"batch_size": 1}, "`batch_size` must be at least 2"),
-        ({"device": "tpu"}, "`device` must be"),
+        ({"device": "tpu"}, "device must be auto, cpu, cuda or cuda:N"),
         ({"random_state": None}, "`random_state` must be a whole number"),
         ({"imbalance": "smote"}, "`imbalance` must be"),
         ({"backbone": "vgg16", "weights": "none"}, "`backbone` must be one of"),
