@@ -149,7 +149,7 @@ def test_p_is_uniform_without_signal_and_never_zero() -> None:
         at = bench(pd.Series(rng.permutation(np.repeat([0, 1], [30, 20]))), None, seed)
         assert not isinstance(at, str)
         score = rng.normal(size=50)
-        _, p, made = chance_p(at, [lambda y, score=score: np.tile(score, (len(y), 1))], rng, 199)
+        p, made = chance_p(at, [lambda y, score=score: np.tile(score, (len(y), 1))], rng, 199)
         assert 0 < p[0] <= 1
         assert made <= 199 + 1
         found.append(p[0])

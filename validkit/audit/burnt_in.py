@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from validkit.audit.chance import Bench, Scores, area_interval, bench, chance_p, together
 from validkit.audit.findings import MOST_CASES, Finding, finding
 from validkit.audit.looks import Look, look_at
-from validkit.audit.marks import BORDER_NAMES, CORNER, CORNERS, GRID, POOL, Marks
+from validkit.audit.marks import BORDER_NAMES, COARSE, CORNERS, GRID, POOL, SIDES, Marks
 from validkit.engine import Reporter
 
 if TYPE_CHECKING:
@@ -23,13 +23,15 @@ ALPHA = 0.01
 PERMUTATIONS = 999
 STRONGEST = 0.8
 METHOD = (
-    "Outside the lesion's crop, four sets of numbers that tissue leaves at zero, or zero on average, whatever its "
-    "depth, gain and zoom: how many strokes, strokes by place, border, corners. On each, a nearest-centroid model with "
+    "Outside the lesion's crop, six sets of numbers that tissue leaves at zero, or zero on average, at any depth and "
+    "zoom and up to the gain that saturates it: how many strokes, strokes by place, edges of flat areas, border, the "
+    "picture at fixed distances from the corners, and more coarsely everywhere. On each, a nearest-centroid model with "
     "soft-thresholded differences (Tibshirani et al., PNAS 99 (2002) 6567-6572; threshold sqrt(2 ln p) - 1), "
-    "cross-validated in five stratified folds that keep patients together. AUC with DeLong's interval, which is "
-    "approximate for cross-validated scores; p by shuffling outcomes within folds, adjusted over the four sets by the "
-    "largest AUC (Westfall and Young 1993), never 0. Fails where p < {alpha:g} and the interval lies above 0.5. Beyond "
-    "it: faint marks at changing places, flat black boxes, and whatever lies inside the lesion's crop."
+    "cross-validated in five stratified folds that keep patients together. AUC with DeLong's interval, approximate for "
+    "cross-validated scores; p by shuffling outcomes within folds, adjusted over the six sets by the largest AUC, each "
+    "in units of its spread under chance (Westfall and Young 1993), never 0. Fails where p < {alpha:g} and the "
+    "interval lies above 0.5. Beyond it: marks as soft and faint as tissue that change place, an image cut or zoomed "
+    "and brought back to its size, marks that few patients carry, and whatever lies inside the lesion's crop."
 )
 
 
@@ -68,48 +70,75 @@ def check_burnt_in(
     sets = families([looks[patient].marks for patient in cohort.patients])
     methods = [centroids(one.values, at) for one in sets]
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(4,)))
-    _, p, made = chance_p(at, methods, rng, permutations)
+    p, made = chance_p(at, methods, rng, permutations)
     rows = []
     for one, scorer, p_value in zip(sets, methods, p, strict=True):
         score = scorer(at.outcome[None].astype(np.float32))[0]
-        rows.append(_row(cohort, at, one, score, area_interval(at, score), float(p_value), alpha))
+        rows.append(_row(cohort, at, one, score, area_interval(at, score), p_value, alpha))
     return _answer(at, rows, made, alpha, method)
 
 
 def families(seen: Sequence[Marks]) -> list[Family]:
     """The sets of numbers of all patients."""
     strokes = np.stack([one.strokes for one in seen]).reshape(len(seen), -1)
+    edges = np.stack([one.edges for one in seen]).reshape(len(seen), -1)
     pieces = np.array([one.pieces for one in seen], dtype=np.float32)
-    count = strokes.sum(axis=1)
+    count, length = strokes.sum(axis=1), edges.sum(axis=1)
     totals = np.stack([np.log1p(count), np.log1p(pieces), count > 0], axis=1).astype(np.float32)
-    places = [f"strokes, row {r + 1} and column {c + 1} of {GRID}" for r in range(GRID) for c in range(GRID)]
-    corners = np.stack([one.corners for one in seen]).reshape(len(seen), -1)
-    side = CORNER // POOL
-    dots = [
-        f"picture, {r * POOL} pixels below or above and {c * POOL} beside the {corner} corner"
+    on_edges = np.column_stack([np.log1p(length), length > 0, np.log1p(edges)]).astype(np.float32)
+    return [
+        Family("how many strokes", totals, ("stroke pixels", "strokes", "any stroke")),
+        Family("strokes by place", np.log1p(strokes).astype(np.float32), _grid("strokes")),
+        Family("edges of flat areas", on_edges, ("pixels on edges", "any edge", *_grid("edges"))),
+        Family("border", np.stack([one.border for one in seen]), BORDER_NAMES),
+        _corners(seen),
+        _whole_picture(seen),
+    ]
+
+
+def _grid(what: str) -> list[str]:
+    return [f"{what}, row {r + 1} and column {c + 1} of {GRID}" for r in range(GRID) for c in range(GRID)]
+
+
+def _corners(seen: Sequence[Marks]) -> Family:
+    values = np.stack([one.corners for one in seen])
+    return Family("corners", values.reshape(len(seen), -1), _from_corners(values.shape[2], POOL))
+
+
+def _whole_picture(seen: Sequence[Marks]) -> Family:
+    quarters, middles = np.stack([one.quarters for one in seen]), np.stack([one.middles for one in seen])
+    rows, columns = middles.shape[2:]
+    names = _from_corners(quarters.shape[2], COARSE) + [
+        f"picture, {r * COARSE} pixels from the {side} and {(c - columns // 2) * COARSE} to the right of the middle"
+        for side in SIDES[:2]
+        for r in range(rows)
+        for c in range(columns)
+    ]
+    values = [part.reshape(len(seen), -1) for part in (quarters, middles)]
+    return Family("whole picture", np.concatenate(values, axis=1), names)
+
+
+def _from_corners(side: int, pool: int) -> list[str]:
+    return [
+        f"picture, {r * pool} pixels below or above and {c * pool} beside the {corner} corner"
         for corner in CORNERS
         for r in range(side)
         for c in range(side)
-    ]
-    return [
-        Family("how many strokes", totals, ("stroke pixels", "strokes", "any stroke")),
-        Family("strokes by place", np.log1p(strokes).astype(np.float32), places),
-        Family("border", np.stack([one.border for one in seen]), BORDER_NAMES),
-        Family("corners", corners, dots),
     ]
 
 
 def centroids(values: NDArray[np.float32], at: Bench) -> Scores:
     """Cross-validated scores of the nearest-centroid model, for any outcomes.
 
-    In each fold's training patients every number is standardised; its weight is the standardised difference between
+    In each fold's training patients every number is counted from its median, in units of its standard deviation, so
+    that patients without a mark that few carry score 0 in every fold. Its weight is the standardised difference between
     patients with and without the event, z, brought towards 0 by sqrt(2 ln p) - 1, or by 0.8 max |z| if that is less, so
     that the strongest always speak.
     """
     parts = []
     for train, held in at.folds:
         x = values[train]
-        centre, spread = x.mean(axis=0), x.std(axis=0)
+        centre, spread = np.median(x, axis=0), x.std(axis=0)
         known = spread > 1e-6
         scaled = [
             ((values[part][:, known] - centre[known]) / spread[known]).astype(np.float32) for part in (train, held)

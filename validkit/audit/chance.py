@@ -24,6 +24,8 @@ FEWEST = 10
 EXCEEDANCES = 20
 """shuffles that reach the observed value after which the p value needs no more of them"""
 BLOCK = 100
+PILOT = 100
+"""shuffles that tell how much each AUC varies by chance"""
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -99,25 +101,37 @@ def areas(outcomes: NDArray[np.float32], scores: NDArray[np.floating[Any]]) -> F
     return np.asarray((total - events * (events + 1) / 2) / (events * (outcomes.shape[1] - events)))
 
 
-def chance_p(at: Bench, methods: Sequence[Scores], rng: np.random.Generator, most: int) -> tuple[Floats, Floats, int]:
-    """Observed AUC of each method, its p value adjusted for the number of methods, and how many shuffles were made.
+def chance_p(at: Bench, methods: Sequence[Scores], rng: np.random.Generator, most: int) -> tuple[list[float], int]:
+    """p value of each method's AUC, adjusted for the number of methods, and how many shuffles were made.
 
-    A method's AUC is judged against the largest AUC of all methods under each shuffle (single-step maximum). Shuffling
-    ends early once EXCEEDANCES shuffles have reached the observed value: p = h / l after l shuffles, else
-    (h + 1) / (most + 1); never 0.
+    A method that few patients' values fill has an AUC near 0.5 by chance, one of many numbers an AUC that is wide about
+    it; so each AUC is taken in units of its spread under chance, (AUC - 0.5) / s, with s from PILOT shuffles of their
+    own, and judged against the largest of these under each further shuffle (single-step maximum). Shuffling ends early
+    once EXCEEDANCES shuffles have reached the observed value: p = h / l after l shuffles, else (h + 1) / (most + 1);
+    never 0.
     Reference: Westfall and Young 1993; Besag and Clifford, Biometrika 78 (1991) 301-304; Phipson and Smyth, Stat Appl
     Genet Mol Biol 9 (2010) 39.
     """
-    y = at.outcome[None].astype(np.float32)
-    observed = np.array([areas(y, method(y))[0] for method in methods])
+    units = np.ones((1, 1)) if len(methods) == 1 else _spreads(methods, shuffles(at, PILOT, rng))
+    observed = (_by_method(methods, at.outcome[None].astype(np.float32)) - 0.5) / units
     largest = np.empty(0)
     while largest.size < most:
         block = shuffles(at, min(BLOCK, most - largest.size), rng)
-        found = np.max([areas(block, method(block)) for method in methods], axis=0)
-        largest = np.concatenate([largest, found])
-        if ((largest[None, :] >= observed[:, None] - 1e-12).sum(axis=1) >= EXCEEDANCES).all():
+        largest = np.concatenate([largest, ((_by_method(methods, block) - 0.5) / units).max(axis=0)])
+        if ((largest >= observed - 1e-9).sum(axis=1) >= EXCEEDANCES).all():
             break
-    return observed, np.array([_p(largest >= one - 1e-12, most) for one in observed]), largest.size
+    return [_p(largest >= one - 1e-9, most) for one in observed[:, 0]], largest.size
+
+
+def _spreads(methods: Sequence[Scores], outcomes: NDArray[np.float32]) -> Floats:
+    """(methods, 1) spread of the AUC about 0.5."""
+    found = np.sqrt(((_by_method(methods, outcomes) - 0.5) ** 2).mean(axis=1, keepdims=True))
+    return np.maximum(found, 1e-3)
+
+
+def _by_method(methods: Sequence[Scores], outcomes: NDArray[np.float32]) -> Floats:
+    """(methods, shuffles) AUC."""
+    return np.stack([areas(outcomes, method(outcomes)) for method in methods])
 
 
 def _p(reached: NDArray[np.bool_], most: int) -> float:

@@ -1,14 +1,18 @@
 """Marks that a machine or a person put on an image, outside the lesion, as numbers that tissue leaves at zero.
 
 Whatever tissue shows outside the lesion (shadow, zoom, speckle, layers) may rightly go with the outcome, so each number
-is made such that tissue gives zero, or zero on average, at any depth, gain and zoom:
+is made such that tissue gives zero, or zero on average, at any depth and zoom, and up to the gain that saturates it:
 
 strokes : upright lines of one grey value with a steep fall on both sides. An ultrasound beam is too wide for them;
     text, calipers and side marks have them.
 border : outermost lines of one grey value that end in one step, and a step between outermost columns or the lowest
     rows and the next. Rows at the top are not compared, since skin lies there.
+edges : upright edges of areas of one grey value (`flat_edges`), such as filled squares, discs and boxes.
 corners : the picture near each corner, at a fixed distance in pixels, less its running mean along the row. Tissue
     layers lie along the row and speckle has either sign, so its mean over patients is zero at every place.
+quarters, middles : the whole picture more coarsely, each quarter at a fixed distance from its corner, and its middle at
+    a fixed distance from the top and from the bottom, less its running means along both row and column, since deeper
+    down shadows stand upright.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from validkit.audit.flat_edges import flat_edges
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -32,6 +38,10 @@ CORNER, POOL = 64, 2
 """pixels of a corner's square, and how many are averaged each way"""
 SMOOTH = 15
 """pixels of the running mean along the row"""
+QUARTER, COARSE = 256, 4
+"""pixels of a quarter's square, and how many are averaged each way"""
+MIDDLE = (64, 128)
+"""rows and columns of a middle"""
 SIDES = ("top", "bottom", "left", "right")
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
 WIDEST = 32
@@ -47,13 +57,18 @@ CLEAR = 4.0
 class Marks:
     """strokes : (GRID, GRID) stroke pixels by place; pieces : number of strokes
     border : for each side the width and the grey value + 1 of a border (0, 0 where none), then the steps
+    edges : (GRID, GRID) pixels on flat edges by place
     corners : (4, CORNER / POOL, CORNER / POOL), in units of the image's own spread
+    quarters, middles : (4, QUARTER / COARSE, QUARTER / COARSE) and (2, *MIDDLE / COARSE), likewise
     """
 
     strokes: Floats
     pieces: int
     border: Floats
+    edges: Floats
     corners: Floats
+    quarters: Floats
+    middles: Floats
 
 
 BORDER_NAMES = tuple(f"border {what}, {side}" for side in SIDES for what in ("width", "grey value")) + tuple(
@@ -68,7 +83,14 @@ def marks(grey: NDArray[np.uint8], hidden: Mask) -> Marks:
     """
     lines = strokes(grey) & ~hidden
     pieces = int(ndimage.label(lines, structure=np.ones((3, 3)))[1])
-    return Marks(_by_place(lines), pieces, border(grey, hidden), _corners(grey, hidden))
+    return Marks(
+        strokes=_by_place(lines),
+        pieces=pieces,
+        border=border(grey, hidden),
+        edges=_by_place(flat_edges(grey) & ~hidden),
+        corners=_corners(grey, hidden),
+        **_places(grey, hidden),
+    )
 
 
 def strokes(grey: NDArray[np.uint8]) -> Mask:
@@ -147,21 +169,42 @@ def _steps(lines: NDArray[np.float64]) -> list[float]:
 
 def _corners(grey: NDArray[np.uint8], hidden: Mask) -> Floats:
     values = grey.astype(np.float32)
-    high = values - ndimage.uniform_filter1d(values, SMOOTH, axis=1, mode="nearest")
-    spread = float(np.median(np.abs(high))) / 0.6745 + 1.0
-    high = np.clip(high / spread, -4, 4)
+    high = _own_units(values - ndimage.uniform_filter1d(values, SMOOTH, axis=1, mode="nearest"))
     high[hidden] = 0.0
-    squares = [
-        _square(high[down, :][:, right])
-        for down in (slice(None), slice(None, None, -1))
-        for right in (slice(None), slice(None, None, -1))
-    ]
-    return np.stack(squares)
+    return np.stack([_part(high[down, right], (CORNER, CORNER), POOL) for down, right in _FROM_CORNERS])
 
 
-def _square(high: Floats) -> Floats:
-    """The corner at the array's start, averaged over POOL x POOL pixels; zero where the image ends."""
-    out = np.zeros((CORNER, CORNER), dtype=np.float32)
-    part = high[:CORNER, :CORNER]
+def _places(grey: NDArray[np.uint8], hidden: Mask) -> dict[str, Floats]:
+    """The quarters and the middles."""
+    rows, columns = grey.shape
+    high = grey.astype(np.float32)
+    for axis in (0, 1):
+        high -= ndimage.uniform_filter1d(high, SMOOTH, axis=axis, mode="nearest")
+    high = _own_units(high)
+    high[ndimage.maximum_filter(hidden, SMOOTH)] = 0.0  # the lesion's edge reaches so far
+    quarters = [high[down, right][: rows // 2, : columns // 2] for down, right in _FROM_CORNERS]
+    left = max((columns - MIDDLE[1]) // 2, 0)
+    strip = high[:, left : left + MIDDLE[1]]
+    middles = [half[: rows // 2] for half in (strip, strip[::-1])]
+    return {
+        "quarters": np.stack([_part(part, (QUARTER, QUARTER), COARSE) for part in quarters]),
+        "middles": np.stack([_part(part, MIDDLE, COARSE) for part in middles]),
+    }
+
+
+_FROM_CORNERS = [(slice(None, None, down), slice(None, None, right)) for down in (1, -1) for right in (1, -1)]
+
+
+def _own_units(high: Floats) -> Floats:
+    """In units of the image's own spread, at most 4."""
+    spread = float(np.median(np.abs(high))) / 0.6745 + 1.0
+    return np.asarray(np.clip(high / spread, -4, 4), dtype=np.float32)
+
+
+def _part(high: Floats, size: tuple[int, int], pool: int) -> Floats:
+    """The array's start, averaged over pool x pool pixels; zero where the image ends."""
+    out = np.zeros(size, dtype=np.float32)
+    part = high[: size[0], : size[1]]
     out[: part.shape[0], : part.shape[1]] = part
-    return np.asarray(out.reshape(CORNER // POOL, POOL, CORNER // POOL, POOL).mean(axis=(1, 3)), dtype=np.float32)
+    pooled = out.reshape(size[0] // pool, pool, size[1] // pool, pool).mean(axis=(1, 3))
+    return np.asarray(pooled, dtype=np.float32)

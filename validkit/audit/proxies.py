@@ -79,7 +79,7 @@ def _ask(task: tuple[ProxyColumn, Bench, np.random.SeedSequence, int]) -> dict[s
     """AUC, interval and p value of one column."""
     column, at, seed, permutations = task
     scorer = event_rates(column, at)
-    _, p, made = chance_p(at, [scorer], np.random.default_rng(seed), permutations)
+    p, made = chance_p(at, [scorer], np.random.default_rng(seed), permutations)
     area = area_interval(at, scorer(at.outcome[None].astype(np.float32))[0])
     return {
         "column": column.name,
