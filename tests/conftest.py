@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,15 +28,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test writes into a user's ledger."""
-    before = os.environ.get("VALIDKIT_LEDGER")
-    os.environ["VALIDKIT_LEDGER"] = str(tmp_path_factory.mktemp("ledger") / "ledger.jsonl")
-    yield
-    if before is None:
-        del os.environ["VALIDKIT_LEDGER"]
-    else:
-        os.environ["VALIDKIT_LEDGER"] = before
+def _nothing_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test writes into a user's ledger or cache."""
+    folder = tmp_path_factory.mktemp("own")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VALIDKIT_LEDGER", str(folder / "ledger.jsonl"))
+        patch.setenv("VALIDKIT_CACHE", str(folder / "cache"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -185,12 +185,16 @@ def _write_predictions(run: Run, fitted: Sequence[Fitted]) -> str:
 
 def _remember_timings(run: Run, plan: Plan, fitted: Sequence[Fitted], *, new: bool) -> None:
     """What the main fit's stages took, for the next plan on this machine; nothing where some came from records."""
-    if not new or not fitted or run.protocol.model.kind not in ("plnm", "estimators"):
+    model = run.protocol.model
+    if not new or not isinstance(model, PLNM | Estimators):
         return
     tasks = plan.tasks[plan.tasks["split"] == plan.main.name]
     count = workers(run.engine) if len(plan.units) == 1 else 1
     expected = estimate(tasks, run.protocol, device=run.device)
-    observed = observed_factors(expected, _main(plan, fitted).timings, workers=count)
+    took = _main(plan, fitted).timings
+    if isinstance(model, Estimators):
+        took = [{**entry, "stage": "estimators"} for entry in took]
+    observed = observed_factors(expected, took, workers=count)
     remember_timings(run.cache or default_cache(), observed, run.device)
 
 
