@@ -670,3 +670,21 @@ def test_the_shipped_protocol_asks_for_a_bundle() -> None:
     with pytest.raises(InputError, match=r"no bundle 'nowhere.zip'.*--set model.file=RUN/bundle.zip"):
         open_bundle(protocol)
     assert isinstance(Locked, type)
+
+
+def test_its_content_binds_it_and_not_its_place(bundle: Path, parts: dict[str, bytes], tmp_path: Path) -> None:
+    from validkit.external import bound, open_bundle
+
+    copied = tmp_path / "elsewhere.zip"
+    copied.write_bytes(bundle.read_bytes())
+    here, there = bound(away(bundle)), bound(away(copied))
+    assert here.digest() == there.digest() != away(bundle).digest()
+    assert here.to_dict()["model"] == {"kind": "bundle", "sha256": hashlib.sha256(bundle.read_bytes()).hexdigest()}
+    assert bound(here) is here
+    other = forged(tmp_path / "other.zip", parts, versions={})
+    assert bound(away(other)).digest() != here.digest()
+    declared = ("[evaluation]", f'sha256 = "{here.to_dict()["model"]["sha256"]}"\n[evaluation]')
+    assert bound(away(tmp_path / "not there.zip", declared)).digest() == here.digest()
+    assert open_bundle(away(copied, declared)).digest == here.to_dict()["model"]["sha256"]
+    with pytest.raises(InputError, match=r"model.sha256: .*other\.zip' has SHA-256 .* it is another model"):
+        open_bundle(away(other, declared))

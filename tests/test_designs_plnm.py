@@ -208,3 +208,22 @@ def test_only_a_lost_unit_is_fitted_again_with_the_same_bytes(run: Callable[...,
     assert "1 fitted, 3 from records" in details
     for file in ("predictions.parquet", "evaluation.json"):
         assert (folder / file).read_bytes() == (run("plnm-nested") / file).read_bytes()
+
+
+def test_external_judges_a_locked_model_on_other_simulated_patients(run: Callable[..., Path], tmp_path: Path) -> None:
+    home = run("plnm-quick", tmp_path / "home", protocol=small("plnm-quick", 'model.classifiers.use=["lr"]'))
+    changes = (
+        f"model.file={home / 'bundle.zip'}",
+        'cohort.default={phantom = "plnm", patients = 40, seed = 43}',
+        "evaluation.bootstrap.replicates=20",
+    )
+    declared = parse_protocol(source_of("external"), overrides=changes)
+    folder = run("plnm-quick", tmp_path / "there", protocol=declared, cohort=None)
+    record, bundle = read(folder, "run.json"), read(folder, "stages/bundle.json")
+    assert (record["fits"]["planned"], record["fits"]["made"], record["cohort"]["held_out"]["n"]) == (0, 0, 40)
+    assert bundle["protocol"]["name"] == "plnm-quick"
+    assert bundle["training"]["n"] == read(home, "run.json")["cohort"]["training"]["n"]
+    assert read(folder, "protocol.resolved.json")["protocol"]["model"]["sha256"] == bundle["digest"]
+    found = {model["name"]: model["sets"]["held-out"] for model in read(folder, "evaluation.json")["models"]}
+    assert {"nomogram", "fusion", "radiomics", "clinical"} <= set(found)
+    assert all(scores["n"] == 40 and scores["auc"]["value"] is not None for scores in found.values())

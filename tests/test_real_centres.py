@@ -92,8 +92,12 @@ def test_its_locked_model_predicts_at_the_other_centre(developed: Path, shared: 
     bundle = changed(f"model.file={developed / 'bundle.zip'}")
     planned = validkit("plan", str(tmp_path / "centre.toml"), "--cohort", str(cohort), *bundle)
     assert "0 fits" in planned
+    book = ("--ledger", str(tmp_path / "ledger.jsonl"))
+    validkit("protocol", "seal", str(tmp_path / "centre.toml"), "--cohort", str(cohort), *book, *bundle)
+    shutil.copy(developed / "bundle.zip", tmp_path / "received.zip")
+    bundle = changed(f"model.file={tmp_path / 'received.zip'}")
     out = tmp_path / "run"
-    said = validkit("run", str(tmp_path / "centre.toml"), "--cohort", str(cohort), "--out", str(out), *bundle)
+    said = validkit("run", str(tmp_path / "centre.toml"), "--cohort", str(cohort), "--out", str(out), *book, *bundle)
     assert "AUC" in said
     record, found = read(out, "run.json"), read(out, "evaluation.json")
     assert record["fits"] == {"planned": 0, "made": 0, "units": 1}
@@ -104,5 +108,10 @@ def test_its_locked_model_predicts_at_the_other_centre(developed: Path, shared: 
     own = next(m for m in there["models"] if m["name"] == "nomogram")["sets"]["held-out"]["threshold"]["value"]
     assert nomogram["threshold"]["value"] == pytest.approx(own)
     page = (out / "report.html").read_text()
-    assert "locked" in page
-    validkit("verify", str(out))
+    assert "Locked by a run of breast-us, developed on 42 patients, 21 with malignant" in page
+    assert "changed by an override" not in page, "where the bundle lies is no departure"
+    assert record["sealed"]["state"] == "sealed"
+    table = pd.read_csv(out / "tables/locked-model.csv").set_index(["model", "where"])
+    assert table.loc[("nomogram", "home"), "n"] == 18
+    assert table.loc[("nomogram", "here"), "auc"] == nomogram["auc"]["value"]
+    validkit("verify", str(out), *book)

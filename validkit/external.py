@@ -19,6 +19,7 @@ from validkit.bundle.manifest import Observed
 from validkit.engine import Reporter
 from validkit.errors import InputError
 from validkit.protocol import Protocol
+from validkit.provenance import sha256_of
 from validkit.sections import Bundle, CohortSpec
 from validkit.store import digest
 from validkit.wording import nearest
@@ -26,7 +27,7 @@ from validkit.wording import nearest
 if TYPE_CHECKING:
     from validkit.cohort import Cohort
 
-__all__ = ["External", "Predicted", "missing_for", "open_bundle", "predict_external", "prepare_external"]
+__all__ = ["External", "Predicted", "bound", "missing_for", "open_bundle", "predict_external", "prepare_external"]
 
 NAMED = 5
 """patients that a note names"""
@@ -62,21 +63,42 @@ class Predicted:
     digest: str
 
 
+def bound(protocol: Protocol) -> Protocol:
+    """The protocol with the SHA-256 of its bundle, so that its digest stands for this model wherever its file lies.
+
+    Protocols without a bundle, and those that declare its SHA-256, are returned as they are.
+    """
+    if not isinstance(protocol.model, Bundle) or protocol.model.sha256 is not None:
+        return protocol
+    known = protocol.model.model_copy(update={"sha256": sha256_of(_file(protocol.model))})
+    return protocol.model_copy(update={"model": known})
+
+
 def open_bundle(protocol: Protocol, *, device: str = "cpu") -> Locked:
-    """The protocol's bundle, read, and held against what the protocol declares of the cohort."""
+    """The protocol's bundle, read, and held against what the protocol declares of it and of the cohort."""
     assert isinstance(protocol.model, Bundle)
-    file = Path(protocol.model.file)
-    if not file.is_file():
-        raise InputError(
-            f"model.file: there is no bundle {str(file)!r}; a run writes one into its folder: "
-            "--set model.file=RUN/bundle.zip"
-        )
+    file, declared = _file(protocol.model), protocol.model.sha256
     locked = read_bundle(file, device=device)
+    if declared not in (None, locked.digest):
+        raise InputError(
+            f"model.sha256: {str(file)!r} has SHA-256 {locked.digest}, the protocol declares {declared}: it is another "
+            "model; give the file that was declared, or write and seal a protocol for this one"
+        )
     faults = missing_for(locked, protocol.cohort)
     if faults:
         lines = "\n".join(f"  - {fault}" for fault in faults)
         raise InputError(f"{file} needs what the protocol does not give:\n{lines}")
     return locked
+
+
+def _file(model: Bundle) -> Path:
+    file = Path(model.file)
+    if not file.is_file():
+        raise InputError(
+            f"model.file: there is no bundle {model.file!r}; a run writes one into its folder: "
+            "--set model.file=RUN/bundle.zip"
+        )
+    return file
 
 
 def missing_for(locked: Locked, cohort: CohortSpec) -> list[str]:

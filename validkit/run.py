@@ -21,6 +21,7 @@ from validkit.durable import default_cache
 from validkit.engine import Reporter, Silent, parse_engine, workers
 from validkit.errors import InputError
 from validkit.evaluate import evaluate
+from validkit.external import bound
 from validkit.fitting import Workshop, fit_all
 from validkit.folder import Run, begin, check_folder, finish
 from validkit.ledger import Ledger, keep_receipt, run_identity
@@ -70,6 +71,7 @@ def run_protocol(
     """
     parse_engine(engine)
     preflight(protocol, cohort)
+    protocol = bound(protocol)
     run = Run(out, protocol, overrides, resolve_device(device), engine, cache, reporter or Silent())
     check_folder(run)
     with hold(out):

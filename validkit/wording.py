@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 Steps = Sequence[int | str]
 PATTERNS = {
+    r"^[0-9a-f]{64}$": "a SHA-256, 64 hexadecimal digits in small letters",
     r"^[A-Za-z0-9][A-Za-z0-9._-]*$": "a name of letters, digits, dots, hyphens and underscores, the first a letter or "
     "digit",
     r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$": "the import path of a class, such as sklearn.linear_model.LogisticRegression",

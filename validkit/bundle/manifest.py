@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from validkit.sections import Section
+from validkit.sections.base import Sha256
 
 __all__ = ["Images", "Manifest", "Member", "ModelFacts", "Observed", "PredictorFacts", "ProtocolFacts", "unreadable"]
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 
 

@@ -50,12 +50,13 @@ def run(
 
     Exit 1 where the protocol's acceptance criteria are not met, or undecided unless it says that they may be.
     """
+    from validkit.external import bound
     from validkit.protocol import read_protocol, source_of
     from validkit.report import render_report, summary
     from validkit.run import run_protocol
 
     console = Console(stderr=as_json)
-    declared = read_protocol(protocol, overrides or ())
+    declared = bound(read_protocol(protocol, overrides or ()))
     folder = out or Path("runs") / declared.protocol.name
     terminal = Terminal(console)
     console.print(f"[bold]{declared.protocol.name}[/bold]  digest {declared.digest()[:12]}  into {folder}")
@@ -101,13 +102,14 @@ def plan(
     """Print what a run would do before anything runs: splits, tasks, seeds, fits, estimated time."""
     from validkit.durable import default_cache
     from validkit.engine import workers
+    from validkit.external import bound
     from validkit.plan_table import plan_record, render_plan
     from validkit.planned import plan_of
     from validkit.protocol import read_protocol
     from validkit.provenance import resolve_device
     from validkit.timings import known_timings
 
-    declared, chosen = read_protocol(protocol, overrides or ()), resolve_device(device)
+    declared, chosen = bound(read_protocol(protocol, overrides or ())), resolve_device(device)
     known = known_timings(default_cache(), chosen)
     planned = plan_of(declared, cohort, device=chosen, known=known, reporter=Terminal(Console(stderr=True)))
     facts: dict[str, Any] = {

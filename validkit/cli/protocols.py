@@ -61,12 +61,14 @@ def seal(
 ) -> None:
     """Declare a protocol before its data are seen: its digest, the time and the cohort's digest go into the ledger.
 
-    With --cohort the seal names the cohort; without it, any cohort may be meant.
+    With --cohort the seal names the cohort; without it, any cohort may be meant. A locked model is sealed with the
+    SHA-256 of its bundle, whose file must be there unless the protocol declares it.
     """
+    from validkit.external import bound
     from validkit.ledger import Ledger
     from validkit.protocol import read_protocol
 
-    declared = read_protocol(protocol, overrides or ())
+    declared = bound(read_protocol(protocol, overrides or ()))
     digest_of = None
     if cohort is not None:
         from validkit.preparing import read_declared

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from validkit.report import text, views
 from validkit.report.acceptance import declared
+from validkit.report.locked import locked_words
 from validkit.report.notices import FAILED, findings, opening_words
 from validkit.report.page import Block, Card
 from validkit.report.records import CORRECTED, NotAvailable, Run, dig
@@ -34,6 +35,7 @@ def who(run: Run) -> list[tuple[str, str]]:
         *_sets(run),
         ("Sites", f"{len(sites)}: {named}" if sites else "not recorded"),
         ("Design", text.capital(design_words(run)) + "."),
+        *([("Model", locked_words(run))] if run.kind == "bundle" else []),
         ("Protocol", text.capital(str(dig(run.info, "sealed.sentence") or "not recorded whether it was sealed")) + "."),
         ("Outcomes", text.capital(opening_words(run)) + "."),
         *_looks(run),

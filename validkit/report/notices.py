@@ -13,6 +13,8 @@ from validkit.report.values import count, number
 SHORTENING = ("epochs", "patience")
 FAILED = "fail"
 AFTER = "sealed after opening"
+PLACE = "model.file"
+"""where a bundle lies, which is no part of the protocol: its SHA-256 is"""
 
 
 def notices(run: Run) -> list[Notice]:
@@ -118,6 +120,8 @@ def deviations(run: Run) -> list[Notice]:
     by_stage: dict[str, list[tuple[str, str, bool]]] = {}
     for item in map(str, run.info.get("overrides") or []):
         path, _, value = (part.strip() for part in item.partition("="))
+        if path == PLACE:
+            continue
         parts = path.split(".")
         stage = parts[1] if parts[0] == "model" and len(parts) > 2 else parts[0]
         before: Any = dig(run.original, path)

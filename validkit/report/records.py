@@ -36,6 +36,7 @@ STAGES = (
     "clinical",
     "nomogram",
     "estimators",
+    "bundle",
     "splits",
 )
 FAMILIES = ("radiomics", "deep", "fusion", "clinical", "nomogram")

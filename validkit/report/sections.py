@@ -13,6 +13,7 @@ from validkit.report.estimators import estimator_blocks
 from validkit.report.figures.base import Plate
 from validkit.report.frontpage import NOT_FITTED
 from validkit.report.limits import limits
+from validkit.report.locked import locked_blocks
 from validkit.report.measures import every_measure
 from validkit.report.missing import imputation_blocks, missing_table
 from validkit.report.notices import remarks
@@ -72,6 +73,10 @@ def _model(run: Run, figure: Figures) -> list[Chapter]:
     if run.kind == "estimators":
         blocks = [*_remarks(run, "estimators"), *attempt("Estimators", lambda: estimator_blocks(run))]
         return [("estimators", "Estimators", blocks)]
+    if run.kind == "bundle":
+        return [
+            ("locked", "The locked model", [*_remarks(run, "bundle"), *attempt("Bundle", lambda: locked_blocks(run))])
+        ]
     return []
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from validkit.sections.base import Fraction, Section, tuples
+from validkit.sections.base import Fraction, Section, Sha256, tuples
 from validkit.sections.plnm import CrossFitting
 
 BeforeSplit = Literal["imputation", "scaling", "selection"]
@@ -128,3 +128,11 @@ class Bundle(Section):
     kind: Literal["bundle"]
     file: str
     """the bundle, a file; relative to the current folder"""
+    sha256: Sha256 | None = None
+    """of the file: another one is refused. Read from the file where it is not declared and a run, a plan or a seal
+    needs it. Where it is known it stands for the model, and the place of the file is no part of the protocol."""
+
+    @model_serializer(mode="wrap")
+    def _without_place(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = whole(self)
+        return told if self.sha256 is None else {key: value for key, value in told.items() if key != "file"}
