@@ -688,3 +688,13 @@ def test_its_content_binds_it_and_not_its_place(bundle: Path, parts: dict[str, b
     assert open_bundle(away(copied, declared)).digest == here.to_dict()["model"]["sha256"]
     with pytest.raises(InputError, match=r"model.sha256: .*other\.zip' has SHA-256 .* it is another model"):
         open_bundle(away(other, declared))
+
+
+def test_a_plan_counts_the_models_of_the_bundle_where_it_is_there(bundle: Path, elsewhere: Path) -> None:
+    from validkit.planned import plan_of
+
+    tasks = plan_of(away(bundle), elsewhere).tasks
+    assert list(tasks["task"]) == ["locked model", "3 models"]
+    assert tasks["fits"].sum() == 0
+    absent = plan_of(away(bundle.with_name("gone.zip")), elsewhere).tasks
+    assert list(absent["task"]) == ["locked model", "models of a bundle that is not here"]

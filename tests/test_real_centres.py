@@ -19,12 +19,14 @@ pytest.importorskip("torch", reason="needs the deep extra")
 from validkit.protocol import source_of
 
 SMALL = (
+    "model.radiomics.preset=sound2d",
     "model.reproducibility.perturb.patients=30",
+    "model.reproducibility.perturb.copies=1",
     "model.deep.image_size=32",
     "model.deep.epochs=2",
     "model.deep.components=4",
     "model.deep.saliency=0",
-    'model.classifiers.use=["lr", "random-forest"]',
+    'model.classifiers.use=["lr"]',
     'model.classifiers.search={folds = 2, grid = "small"}',
     "model.cross_fitting.folds=2",
     'model.radiomics.select=[{method = "mann-whitney"}, {method = "spearman"}, {method = "lasso", folds = 2}]',
@@ -92,6 +94,7 @@ def test_its_locked_model_predicts_at_the_other_centre(developed: Path, shared: 
     bundle = changed(f"model.file={developed / 'bundle.zip'}")
     planned = validkit("plan", str(tmp_path / "centre.toml"), "--cohort", str(cohort), *bundle)
     assert "0 fits" in planned
+    assert "extract" in planned, "lesions are measured as at home"
     book = ("--ledger", str(tmp_path / "ledger.jsonl"))
     validkit("protocol", "seal", str(tmp_path / "centre.toml"), "--cohort", str(cohort), *book, *bundle)
     shutil.copy(developed / "bundle.zip", tmp_path / "received.zip")

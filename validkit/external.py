@@ -63,12 +63,15 @@ class Predicted:
     digest: str
 
 
-def bound(protocol: Protocol) -> Protocol:
+def bound(protocol: Protocol, *, needed: bool = True) -> Protocol:
     """The protocol with the SHA-256 of its bundle, so that its digest stands for this model wherever its file lies.
 
-    Protocols without a bundle, and those that declare its SHA-256, are returned as they are.
+    Protocols without a bundle, and those that declare its SHA-256, are returned as they are. A file that is not there
+    is an InputError where it is `needed`; otherwise the protocol stays unbound.
     """
     if not isinstance(protocol.model, Bundle) or protocol.model.sha256 is not None:
+        return protocol
+    if not needed and not Path(protocol.model.file).is_file():
         return protocol
     known = protocol.model.model_copy(update={"sha256": sha256_of(_file(protocol.model))})
     return protocol.model_copy(update={"model": known})

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from validkit.errors import InputError
+from validkit.external import open_bundle
 from validkit.plan import Patients, Plan, make_plan
 from validkit.planning import estimate, with_surroundings
 from validkit.preparing import patients_of, read_declared
 from validkit.protocol import Protocol
-from validkit.sections import PLNM
+from validkit.sections import PLNM, Bundle
 from validkit.unit import repeated_outlines
 
 if TYPE_CHECKING:
@@ -51,9 +52,25 @@ def plan_of(
     plan = make_plan(protocol, patients)
     if cohort is not None and isinstance(protocol.model, PLNM):
         lesions = _outlines(protocol, data, plan)
-    models = len(protocol.model_names())
-    tasks = with_surroundings(plan.tasks, protocol, patients=len(plan.patients), models=models, lesions=lesions)
+    models, n = len(protocol.model_names()), len(plan.patients)
+    if isinstance(protocol.model, Bundle):
+        return Planned(plan, _with_bundle(protocol, plan.tasks, n, device, known))
+    tasks = with_surroundings(plan.tasks, protocol, patients=n, models=models, lesions=lesions)
     return Planned(plan, estimate(tasks, protocol, device=device, known=known))
+
+
+def _with_bundle(
+    protocol: Protocol, tasks: pd.DataFrame, n: int, device: str, known: Mapping[str, float] | None
+) -> pd.DataFrame:
+    """Tasks and times of an external validation: the patients' lesions are measured as at home, its models judged."""
+    assert isinstance(protocol.model, Bundle)
+    if not Path(protocol.model.file).is_file():
+        return estimate(with_surroundings(tasks, protocol, patients=n, models=None), protocol, device=device)
+    locked = open_bundle(protocol)
+    lesions = n if locked.manifest.images is not None else None
+    whole = with_surroundings(tasks, protocol, patients=n, models=len(locked.manifest.models), lesions=lesions)
+    here, at_home = (estimate(whole, one, device=device, known=known) for one in (protocol, locked.protocol))
+    return here.assign(seconds=here["seconds"].where(here["stage"] != "radiomics", at_home["seconds"]))
 
 
 def _of_phantom(protocol: Protocol) -> Patients:

@@ -111,18 +111,19 @@ def estimate(
 
 
 def with_surroundings(
-    tasks: pd.DataFrame, protocol: Protocol, *, patients: int, models: int, lesions: int | None = None
+    tasks: pd.DataFrame, protocol: Protocol, *, patients: int, models: int | None, lesions: int | None = None
 ) -> pd.DataFrame:
     """The tasks of a plan with what is done once around them: extraction before, evaluation after; neither is a fit.
 
-    models : how many are judged; lesions : outlines to measure (all outlines of all patients where None, which is the
-        most it can be: what the cache of features holds is not measured again)
+    models : how many are judged; None where only a bundle knows and it is not there
+    lesions : outlines to measure; None for none, or for the PLNM model all outlines of all patients, which is the most
+        it can be: what the cache of features holds is not measured again
     """
-    before, model = [], protocol.model
-    if isinstance(model, PLNM):
-        outlines = lesions if lesions is not None else patients * _outlines(model)
-        before = [("radiomics", "extract", outlines)]
-    after = [("evaluation", f"{models} models", patients)]
+    model = protocol.model
+    if lesions is None and isinstance(model, PLNM):
+        lesions = patients * _outlines(model)
+    before = [("radiomics", "extract", lesions)] if lesions is not None else []
+    after = [("evaluation", "models of a bundle that is not here" if models is None else f"{models} models", patients)]
     parts = [
         pd.DataFrame({"split": AROUND, "stage": s, "task": t, "seed": pd.NA, "fits": 0, "n": n}, index=[0])
         for s, t, n in (*before, *after)

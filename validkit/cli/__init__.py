@@ -109,7 +109,7 @@ def plan(
     from validkit.provenance import resolve_device
     from validkit.timings import known_timings
 
-    declared, chosen = bound(read_protocol(protocol, overrides or ())), resolve_device(device)
+    declared, chosen = bound(read_protocol(protocol, overrides or ()), needed=False), resolve_device(device)
     known = known_timings(default_cache(), chosen)
     planned = plan_of(declared, cohort, device=chosen, known=known, reporter=Terminal(Console(stderr=True)))
     facts: dict[str, Any] = {
