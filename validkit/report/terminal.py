@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -12,11 +13,13 @@ from validkit.report import text
 from validkit.report.acceptance import acceptance_line, declared
 from validkit.report.frontpage import design_words, headline, opening_words, sentinel_words
 from validkit.report.notices import notices
-from validkit.report.page import Card
+from validkit.report.page import Card, Notice
 from validkit.report.records import NotAvailable, Run, dig, read_run
 from validkit.report.subject import score, subject_title
 from validkit.report.values import count
 
+LINE = 110
+"""characters of a notice"""
 MOST_NOTICES = 5
 
 
@@ -33,13 +36,19 @@ def summary_of(folder: Path) -> RenderableType:
     parts += [_who(run), _numbers(run), _others(run), *_binding(run)]
     found = notices(run)
     for notice in found[:MOST_NOTICES]:
-        parts.append(Text.assemble(("! ", "bold yellow"), (text.clean(notice.title), "yellow")))
+        parts.append(Text.assemble(("! ", "bold yellow"), (_in_short(notice), "yellow")))
     if len(found) > MOST_NOTICES:
         more = len(found) - MOST_NOTICES
         parts.append(Text(f"! and {more} more {'notice' if more == 1 else 'notices'} in the report", "yellow"))
     page = folder / "report.html"
     where = f"report: {page}" if page.is_file() else f"no report yet: validkit report {folder}"
     return Group(*parts, Text(where, "bold"))
+
+
+def _in_short(notice: Notice) -> str:
+    """Its title whole, and as much of its text as the line still takes."""
+    title = text.clean(notice.title)
+    return textwrap.shorten(f"{title}: {text.clean(notice.text)}", max(LINE, len(title) + 5), placeholder=" ...")
 
 
 def _who(run: Run) -> Text:
