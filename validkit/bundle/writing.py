@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["bundle_from_run", "write_bundle"]
 
 STAY = (
-    "; rows of training patients leave their site only where that is allowed: allow_training_rows = True, or choose "
-    "models that keep none"
+    "; they leave their site only where that is allowed (in Python, write_bundle with allow_training_rows=True); "
+    "choose models that keep none"
 )
 
 
