@@ -268,7 +268,7 @@ def test_each_imputed_copy_comes_back_and_their_mean_is_predicted(imputed: Home,
 
 def test_iterative_imputation_stays_at_home(imputed: Home, tmp_path: Path) -> None:
     path = tmp_path / "bundle.zip"
-    message = r"the model 'lr' fills in missing values with those of training patients.*allow_training_rows = True"
+    message = r"the model 'lr' fills in missing values with those of training patients.*allow_training_rows=True"
     with pytest.raises(InputError, match=message):
         write_bundle(path, imputed.fitted.model_files, imputed.protocol, imputed.facts)
     assert list(tmp_path.iterdir()) == []
