@@ -11,7 +11,7 @@ from validkit.report.estimators import coefficient_rows
 from validkit.report.fits import MEASURES, fits, kept_counts
 from validkit.report.missing import missing_rows
 from validkit.report.optimism import COLUMNS
-from validkit.report.records import NotAvailable, Run
+from validkit.report.records import HELD_OUT, NotAvailable, Run
 from validkit.report.sentinels import sentinel_rows
 from validkit.report.values import count, estimate, number
 
@@ -113,6 +113,23 @@ def sentinels(run: Run) -> Rows:
     return ["code", "question", "outcome", "why", "advice", "method", "n"], sentinel_rows(run)
 
 
+def locked_model(run: Run) -> Rows:
+    """Every model of a bundle at home and here."""
+    if run.kind != "bundle":
+        raise NotAvailable("no locked model was applied")
+    record = run.stage("bundle")
+    there, at_home = record.get("performance_on"), record.get("performance") or {}
+    rows = []
+    for model in run.models():
+        name, here = model["name"], model["sets"].get(HELD_OUT)
+        for where, judged_on, scores in (("home", there, at_home.get(name)), ("here", HELD_OUT, here)):
+            if scores is not None:
+                found = [estimate(scores.get(key)) for key in KEYS]
+                head = [name, where, judged_on, count(scores.get("n")), count(scores.get("events"))]
+                rows.append([*head, *(getattr(e, part) for e in found for part in PARTS)])
+    return ["model", "where", "set", "n", "events", *_named(KEYS)], rows
+
+
 def _named(keys: tuple[str, ...]) -> list[str]:
     return [f"{key}_{part}".removesuffix("_value") for key in keys for part in PARTS]
 
@@ -133,4 +150,5 @@ DESIGN_TABLES: dict[str, Callable[[Run], Rows]] = {
     "coefficients": coefficients,
     "acceptance": acceptance,
     "sentinels": sentinels,
+    "locked-model": locked_model,
 }

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from validkit.report import text
+from validkit.report.fits import MEASURES
 from validkit.report.page import Block, Cell, Facts, Row, Table, measure, row_head, table
 from validkit.report.records import HELD_OUT, Record, Run, among, dig
 from validkit.report.subject import label
 from validkit.report.values import count, estimate
 
-MEASURES = (
-    ("auc", "AUC"),
-    ("slope", "Calibration slope"),
-    ("calibration_in_the_large", "In the large"),
-    ("oe", "Observed to expected"),
-    ("brier", "Brier score"),
-)
 SHORT = 12
 
 

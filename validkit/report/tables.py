@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from validkit.report.design_tables import DESIGN_TABLES, Rows
-from validkit.report.locked import MEASURES as AT_HOME
 from validkit.report.measures import recorded
-from validkit.report.records import HELD_OUT, SETS, NotAvailable, Record, Run
+from validkit.report.records import SETS, NotAvailable, Record, Run
 from validkit.report.subject import score
 from validkit.report.text import clean
 from validkit.report.values import count, estimate, number, test
@@ -194,34 +193,6 @@ def classifiers(run: Run) -> Rows:
     return columns, rows
 
 
-def locked_model(run: Run) -> Rows:
-    """Every model of a bundle at home and here."""
-    if run.kind != "bundle":
-        raise NotAvailable("no locked model was applied")
-    record = run.stage("bundle")
-    there, at_home = record.get("performance_on"), record.get("performance") or {}
-    names = [key for key, _ in AT_HOME]
-    columns = [
-        "model",
-        "where",
-        "set",
-        "n",
-        "events",
-        *(f"{k}_{p}".removesuffix("_value") for k in names for p in PARTS),
-    ]
-    rows = []
-    for model in run.models():
-        for where, set_, scores in (
-            ("home", there, at_home.get(model["name"])),
-            ("here", HELD_OUT, model["sets"].get(HELD_OUT)),
-        ):
-            if scores is not None:
-                found = [estimate(scores.get(key)) for key in names]
-                head = [model["name"], where, set_, count(scores.get("n")), count(scores.get("events"))]
-                rows.append([*head, *(getattr(e, part) for e in found for part in PARTS)])
-    return columns, rows
-
-
 def timings(run: Run) -> Rows:
     """How long each stage took."""
     rows = [[row["stage"], number(row["seconds"]), row.get("detail")] for row in run.info.get("timings") or []]
@@ -239,7 +210,6 @@ TABLES: dict[str, Callable[[Run], Rows]] = {
     "table2": table2,
     "selected-features": selected_features,
     "classifiers": classifiers,
-    "locked-model": locked_model,
     "timings": timings,
     **DESIGN_TABLES,
 }
