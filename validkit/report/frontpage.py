@@ -35,7 +35,7 @@ def who(run: Run) -> list[tuple[str, str]]:
         *_sets(run),
         ("Sites", f"{len(sites)}: {named}" if sites else "not recorded"),
         ("Design", text.capital(design_words(run)) + "."),
-        *([("Model", locked_words(run))] if run.kind == "bundle" else []),
+        *([("Model", locked_words(run))] if run.records_of("bundle") else []),
         ("Protocol", text.capital(str(dig(run.info, "sealed.sentence") or "not recorded whether it was sealed")) + "."),
         ("Outcomes", text.capital(opening_words(run)) + "."),
         *_looks(run),

@@ -13,9 +13,9 @@ SHORT = 12
 
 
 def locked_words(run: Run) -> str:
-    """`breast-us, developed on 42 patients, 21 with malignant; bundle 70d3dcb2696e.`"""
+    """`Locked by a run of breast-us, developed on 42 patients, 21 with malignant; bundle 70d3dcb2696e.`"""
     record = run.stage("bundle")
-    name = str(dig(record, "protocol.name") or "of unknown name")
+    name = str(dig(record, "protocol.name") or "an unnamed protocol")
     digest = str(record.get("digest") or "not recorded")[:SHORT]
     return f"Locked by a run of {name}, developed on {_training(run, record)}; bundle {digest}."
 
