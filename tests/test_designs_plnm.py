@@ -17,6 +17,7 @@ pytest.importorskip("torch", reason="needs the deep extra")
 
 from validkit.cohort.phantom import write_phantom
 from validkit.protocol import Protocol, parse_protocol, source_of
+from validkit.report import render_report
 from validkit.run import run_protocol
 
 SMALL = (
@@ -227,3 +228,10 @@ def test_external_judges_a_locked_model_on_other_simulated_patients(run: Callabl
     found = {model["name"]: model["sets"]["held-out"] for model in read(folder, "evaluation.json")["models"]}
     assert {"nomogram", "fusion", "radiomics", "clinical"} <= set(found)
     assert all(scores["n"] == 40 and scores["auc"]["value"] is not None for scores in found.values())
+    render_report(folder)
+    assert "Locked by a run of plnm-quick" in (folder / "report.html").read_text()
+    (folder / "stages/bundle.json").unlink()
+    render_report(folder)
+    without = (folder / "report.html").read_text()
+    assert "Locked by a run" not in without
+    assert "stages/bundle.json" in without, "it opens, and says what is missing"

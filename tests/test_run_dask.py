@@ -17,7 +17,7 @@ from tests.test_adversity import TEXT, same
 from validkit.protocol import parse_protocol
 from validkit.run import run_protocol
 
-SLOWER = TEXT.replace("LogisticRegression", "LogisticRegression").replace(
+SLOWER = TEXT.replace(
     'estimator = "sklearn.linear_model.LogisticRegression"',
     'estimator = "sklearn.ensemble.RandomForestClassifier"\nparameters = { n_estimators = 400 }',
 )

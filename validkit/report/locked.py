@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from validkit.report import text
 from validkit.report.fits import MEASURES
-from validkit.report.page import Block, Cell, Facts, Row, Table, measure, row_head, table
+from validkit.report.page import Block, Cell, Facts, Row, Table, measure, row_head, sizes, table
 from validkit.report.records import HELD_OUT, Record, Run, among, dig
 from validkit.report.subject import label
 from validkit.report.values import count, estimate
@@ -61,9 +61,9 @@ def _at_home_and_here(run: Run, record: Record) -> Table:
             found.insert(0, (f"At home: {among(there)}", at_home[str(model["name"])]))
         for i, (where, scores) in enumerate(found):
             head = [row_head(label(model), len(found))] if i == 0 else []
-            sizes = Cell(text.whole(count(scores.get("n"))), f"{text.whole(count(scores.get('events')))} events")
+            patients = sizes(count(scores.get("n")), count(scores.get("events")))
             cells = [measure(estimate(scores.get(key)), name) for key, name in MEASURES]
-            body.append([*head, Cell(where), sizes, *cells])
+            body.append([*head, Cell(where), patients, *cells])
     columns = ["Model", "Patients", "n", *(name for _, name in MEASURES)]
     note = (
         "At home: as the run that locked the model recorded it. In brackets, confidence intervals. Figures also differ "

@@ -164,6 +164,11 @@ def _letter(i: int) -> str:
     return letters[i] if i < 26 else letters[i // 26 - 1] + letters[i % 26]
 
 
+def sizes(n: int | None, events: int | None) -> Cell:
+    """How many patients stand behind a row, and how many of them with the event."""
+    return Cell(text.whole(n), f"{text.whole(events)} events")
+
+
 def measure(e: Estimate, label: str = "", write: Callable[[float], str] = text.number) -> Cell:
     """An estimate as a cell: value, interval below it, method, n and events in the tooltip, the reason if undefined."""
     title = f"{label} {text.estimate(e, write)}; {text.how(e)}".strip("; ")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from validkit.report import text
-from validkit.report.page import Cell, Table, measure, row_head, table
+from validkit.report.page import Cell, Table, measure, row_head, sizes, table
 from validkit.report.records import CORRECTED, HELD_OUT, SETS, TRAINING, NotAvailable, Record, Run, among, labels
 from validkit.report.subject import label, score
 from validkit.report.values import Test, count, curve, estimate, number, test
@@ -56,10 +56,10 @@ def performance(
                 tests.setdefault(hl.method, {})[among(where, words)] = None
             threshold = scores.get("threshold") or {}
             rules.add(str(threshold.get("rule") or ""))
-            sizes = Cell(text.whole(count(scores.get("n"))), f"{text.whole(count(scores.get('events')))} events")
+            patients = sizes(count(scores.get("n")), count(scores.get("events")))
             cells = [measure(e, name) for name, e in found]
             cut, judged = _threshold(threshold, where), _tested(hl, where)
-            rows.append([*head, Cell(words[where]), sizes, cells[0], cut, *cells[1:5], judged, *cells[5:]])
+            rows.append([*head, Cell(words[where]), patients, cells[0], cut, *cells[1:5], judged, *cells[5:]])
     if not rows:
         raise NotAvailable("no model of this kind was judged")
     heads = [name for _, name in MEASURES]
