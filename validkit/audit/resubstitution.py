@@ -57,7 +57,7 @@ def check_resubstitution(study: Study) -> Finding:
         'Declare model.nomogram.fusion_score = "cross-fitted" and evaluation.thresholds.on = "training-cross-fitted": '
         "scores of training patients by fits that had not seen them."
     )
-    return finding(code, "fail", ". ".join(said), evidence=evidence, advice=advice, method=method)
+    return finding(code, "fail", "; ".join(said), evidence=evidence, advice=advice, method=method)
 
 
 def resubstituted(protocol: Protocol) -> list[str]:
