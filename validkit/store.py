@@ -92,6 +92,10 @@ class Store:
                 return files
         return None
 
+    def scratch(self, name: str) -> Path | None:
+        """A file beside the record of that name, for what an unfinished task keeps; None where nothing is kept."""
+        return None if self.folder is None else self.folder / f"{name}.unfinished"
+
     def _places(self, name: str) -> Iterator[Path]:
         """Where a record may lie: in its place, set aside by a writer that was killed, or just put back."""
         if self.folder is None:

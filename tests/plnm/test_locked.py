@@ -24,7 +24,8 @@ from validkit.bundle.facts import observed
 from validkit.bundle.manifest import ModelFacts, Training
 from validkit.errors import InputError
 from validkit.plan import seeder
-from validkit.plnm.deep.bank import ImageBank, build_bank
+from validkit.plnm.deep.bank import ImageBank
+from validkit.plnm.deep.cutting import build_bank
 from validkit.plnm.inputs import Inputs
 from validkit.plnm.locked import locked_files
 from validkit.plnm.model import SCORE, PLNMModel
@@ -140,7 +141,7 @@ def test_new_patients_get_the_same_bytes(home: Any, bundle: Path) -> None:
 
 def test_a_fresh_process_predicts_the_same_bytes_and_unpickles_nothing(bundle: Path, tmp_path: Path) -> None:
     new, _ = make_inputs(2)
-    new.bank.save(tmp_path / "bank.npz")
+    new.bank.save(tmp_path / "bank")
     new.radiomics.to_csv(tmp_path / "radiomics.csv", float_format="%.17g")
     new.predictors.to_csv(tmp_path / "predictors.csv", float_format="%.17g")
     code = f"""
@@ -154,7 +155,7 @@ read = lambda name: pd.read_csv(name, index_col="patient")
 predictors = read("predictors.csv")
 predictors["histology"] = pd.Categorical(predictors["histology"], ["squamous", "adeno", "other"])
 n = len(predictors)
-bank = ImageBank.load("bank.npz")
+bank = ImageBank.from_folder("bank")
 inputs = Inputs(read("radiomics.csv"), {{}}, predictors, bank, np.arange(n), np.ones(n, dtype=bool))
 seen = []
 sys.addaudithook(lambda event, args: seen.append(event) if event.startswith("pickle") else None)
@@ -162,7 +163,7 @@ table = read_bundle({str(bundle)!r}).predict(inputs)
 print(hashlib.sha256(table.to_numpy().tobytes()).hexdigest(), seen)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
-    same = replace(new, bank=ImageBank.load(tmp_path / "bank.npz"))  # arrays laid out otherwise move the last bits
+    same = replace(new, bank=ImageBank.from_folder(tmp_path / "bank"))  # arrays laid out otherwise move the last bits
     here = read_bundle(bundle).predict(same).to_numpy().tobytes()
     assert done.stdout.split() == [hashlib.sha256(here).hexdigest(), "[]"]
 

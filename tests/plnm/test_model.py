@@ -15,7 +15,7 @@ pytest.importorskip("xgboost", reason="needs the models extra")
 
 from validkit.plan import seeder
 from validkit.plnm import crossfit
-from validkit.plnm.deep.bank import build_bank
+from validkit.plnm.deep.cutting import build_bank
 from validkit.plnm.inputs import Inputs
 from validkit.plnm.model import PLNMModel
 from validkit.plnm.tasks import tasks
@@ -124,7 +124,7 @@ def test_a_fit_from_records_gives_the_same_bytes(tmp_path, fitted, simulated) ->
 
 
 def test_a_folds_predictions_do_not_know_its_patients_outcomes(
-    fitted: PLNMModel, simulated: tuple[Inputs, pd.Series]
+    fitted: PLNMModel, simulated: tuple[Inputs, pd.Series], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inputs, y = simulated
     training_inputs = inputs.take(inputs.patients[:54])
@@ -133,10 +133,12 @@ def test_a_folds_predictions_do_not_know_its_patients_outcomes(
     flipped = outcome.copy()
     flipped[rest] = 1 - flipped[rest]
 
+    monkeypatch.setattr(crossfit, "folds_of", lambda *_: [(training, rest)])
+
     def fold(y: np.ndarray) -> dict[str, np.ndarray]:
-        network = crossfit._network(fitted, "efficientnet-lite0", training_inputs, y, training, rest)
-        found = crossfit._fold(fitted, training_inputs, y, training, rest, network["components"])
-        return {**found, **network}
+        network = crossfit.fold_networks(fitted, ["efficientnet-lite0"], training_inputs, y)["efficientnet-lite0"]
+        found = crossfit._fold(fitted, training_inputs, y, training, rest, network.components[0])
+        return {**found, "probability": network.probability, "components": network.components[0]}
 
     plain, other = fold(outcome), fold(flipped)
     assert plain.keys() == other.keys()

@@ -169,6 +169,13 @@ class Cohort:
         except ImageError as error:
             raise CohortError(self.folder, [self._fault(error, patient)]) from error
 
+    def sources(self, patient: str, role: str | None = None) -> tuple[str, str]:
+        """SHA-256 of a patient's image file, and of the file with the outline of `role` (default: the primary)."""
+        images, outlines = self.pictures()
+        files = images[patient], outlines[self.primary if role is None else role][patient]
+        image, outline = (self.files[self._written(file)] for file in files)
+        return image, outline
+
     def pictures(self) -> tuple[pd.Series, pd.DataFrame]:
         """(images, outlines) of a cohort with images; an InputError for a table."""
         if self.images is None or self.outlines is None:

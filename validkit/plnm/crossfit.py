@@ -27,6 +27,7 @@ from validkit.stats import auc
 from validkit.store import Files, Store, digest, dump_arrays, load_arrays
 
 if TYPE_CHECKING:
+    from validkit.plnm.deep.estimator import DeepTransfer
     from validkit.plnm.model import Inputs, PLNMModel
 
 Probabilities = dict[str, np.ndarray]
@@ -55,43 +56,51 @@ def folds_of(model: PLNMModel, y: np.ndarray, groups: np.ndarray) -> list[Split]
     return stratified_folds(y, count, model.seed_of("cross-fitting"), "cross-fitting", repeated(groups))
 
 
-def fold_networks(model: PLNMModel, backbone: str, inputs: Inputs, y: np.ndarray) -> FoldNetworks:
-    """Fine-tune one network in every fold; finished folds are taken from their records."""
-    splits = folds_of(model, y, inputs.groups)
-    store = model.store or Store(None)
-    network = stages.deep(model.settings.deep, backbone, model.torch_seed, model.device, None)
-    made_of = stages.digest_of_deep(network, inputs.bank.digest, y, repeated(inputs.groups))
-    found = []
-    with (model.reporter or Silent()).work(f"{backbone} in folds", len(splits)) as finished:
+def fold_networks(model: PLNMModel, backbones: Sequence[str], inputs: Inputs, y: np.ndarray) -> dict[str, FoldNetworks]:
+    """Fine-tune these networks in every fold; finished folds are taken from their records."""
+    splits, groups = folds_of(model, y, inputs.groups), repeated(inputs.groups)
+    made_of, tasks, places = {}, [], []
+    for name in backbones:
+        network = stages.deep(model.settings.deep, name, model.torch_seed, model.device, None)
+        made_of[name] = stages.digest_of_deep(network, inputs.bank.digest, y, groups)
         for number, (training, rest) in enumerate(splits, start=1):
-            found.append(
-                store.remember(
-                    f"cross-fitting/fold-{number}/{backbone}",
-                    digest(made_of, training),
-                    partial(_network, model, backbone, inputs, y, training, rest),
-                    dump=_dump,
-                    load=_load,
+            estimator = stages.deep(model.settings.deep, name, model.torch_seed, model.device, None)
+            tasks.append(
+                stages.NetworkTask(
+                    record=f"cross-fitting/fold-{number}/{name}",
+                    made_of=digest(made_of[name], training),
+                    estimator=estimator,
+                    bank=partial(inputs.bank.take, training),
+                    y=y[training],
+                    groups=None if groups is None else groups[training],
                 )
             )
-            finished()
-    whole = np.full(len(y), np.nan)
-    for (_, rest), part in zip(splits, found, strict=True):
-        whole[rest] = part["probability"]
-    areas = [auc(y[rest], part["probability"]).value for (_, rest), part in zip(splits, found, strict=True)]
-    return FoldNetworks(whole, tuple(part["components"] for part in found), float(np.mean(areas)), made_of)
+            places.append((training, rest))
 
+    def keep(number: int, estimator: DeepTransfer) -> Arrays:
+        training, rest = places[number]
+        own, others = inputs.bank.take(training), inputs.bank.take(rest)
+        components = np.empty((len(y), estimator.pca_.n_components_))
+        components[training] = estimator.transform(own)
+        components[rest] = estimator.transform(others)
+        return {"probability": estimator.predict_proba(others)[:, 1], "components": components}
 
-def _network(
-    model: PLNMModel, backbone: str, inputs: Inputs, y: np.ndarray, training: np.ndarray, rest: np.ndarray
-) -> Arrays:
-    groups = repeated(inputs.groups)
-    estimator = stages.deep(model.settings.deep, backbone, model.torch_seed, model.device, None)
-    estimator.fit(inputs.bank.take(training), y[training], None if groups is None else groups[training])
-    others = inputs.bank.take(rest)
-    components = np.empty((len(y), estimator.pca_.n_components_))
-    components[training] = estimator.transform(inputs.bank.take(training))
-    components[rest] = estimator.transform(others)
-    return {"probability": estimator.predict_proba(others)[:, 1], "components": components}
+    label = f"{', '.join(backbones)} in folds"
+    store, reporter = model.store or Store(None), model.reporter
+    parts = stages.fit_networks(
+        tasks, store, keep=keep, dump=_dump, load=lambda _, files: _load(files), label=label, reporter=reporter
+    )
+    found = {}
+    for place, name in enumerate(backbones):
+        own = parts[place * len(splits) : (place + 1) * len(splits)]
+        whole = np.full(len(y), np.nan)
+        for (_, rest), part in zip(splits, own, strict=True):
+            whole[rest] = part["probability"]
+        areas = [auc(y[rest], part["probability"]).value for (_, rest), part in zip(splits, own, strict=True)]
+        found[name] = FoldNetworks(
+            whole, tuple(part["components"] for part in own), float(np.mean(areas)), made_of[name]
+        )
+    return found
 
 
 def cross_fit(model: PLNMModel, inputs: Inputs, y: np.ndarray) -> Probabilities:
@@ -100,7 +109,7 @@ def cross_fit(model: PLNMModel, inputs: Inputs, y: np.ndarray) -> Probabilities:
     model : fitted up to the classifiers on fused columns
     """
     chosen = model.chosen_["deep"]
-    networks = model.fold_networks_ or {chosen: fold_networks(model, chosen, inputs, y)}
+    networks = model.fold_networks_ or fold_networks(model, [chosen], inputs, y)
     if not model.fold_networks_:
         model.fits_["cross-fitting"] += model.settings.cross_fitting.folds
     splits = folds_of(model, y, inputs.groups)

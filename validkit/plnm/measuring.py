@@ -16,7 +16,7 @@ import pandas as pd
 
 from validkit.cohort import Cohort
 from validkit.engine import Reporter
-from validkit.plnm.deep.bank import build_bank
+from validkit.plnm.banks import cohort_bank
 from validkit.plnm.inputs import Inputs
 from validkit.plnm.model import PLNMModel
 from validkit.plnm.radiomics import Extraction, Lesion, default_cache, extract_cohort, perturbed, screen_features
@@ -88,8 +88,13 @@ def measure_cohort(
         reporter=reporter,
     )
     deep = protocol.plnm.deep
-    bank = build_bank(
-        (data.lesion(patient)[:2] for patient in data.patients), image_size=deep.image_size, margin=deep.augment.crop
+    bank = cohort_bank(
+        data,
+        image_size=deep.image_size,
+        margin=deep.augment.crop,
+        cache=cache or default_cache(),
+        engine=engine,
+        reporter=reporter,
     )
     inputs = Inputs(
         radiomics=found.features[data.primary],

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -203,24 +202,26 @@ class PLNMModel(BaseEstimator):
 
     def _fit_deep(self, inputs: Inputs, y: np.ndarray, look: Look | None) -> None:
         setting = self.settings.deep
-        store = self.store or Store(None)
-        self.deep_: dict[str, DeepTransfer] = {}
+        groups = repeated(inputs.groups)
+        tasks = []
         for name in setting.backbones:
             estimator = stages.deep(setting, name, self.torch_seed, self.device, self.reporter)
-            groups = repeated(inputs.groups)
             made_of = stages.digest_of_deep(estimator, inputs.bank.digest, y, groups)
-            self.deep_[name] = store.remember(
-                f"deep/{name}",
-                made_of,
-                partial(estimator.fit, inputs.bank, y, groups),
-                dump=stages.dump_deep,
-                load=partial(stages.load_deep, like=estimator),
-            )
+            tasks.append(stages.NetworkTask(f"deep/{name}", made_of, estimator, lambda: inputs.bank, y, groups))
+        fitted = stages.fit_networks(
+            tasks,
+            self.store or Store(None),
+            keep=lambda _, estimator: estimator,
+            dump=stages.dump_deep,
+            load=lambda number, files: stages.load_deep(files, tasks[number].estimator),
+            reporter=self.reporter,
+        )
+        self.deep_: dict[str, DeepTransfer] = dict(zip(setting.backbones, fitted, strict=True))
         self.fits_["deep"] += len(self.deep_)
         self.fold_networks_: dict[str, FoldNetworks] = {}
         inner = {name: fitted.inner_auc_ for name, fitted in self.deep_.items()}
         if setting.choose == "cross-validation":
-            self.fold_networks_ = {name: fold_networks(self, name, inputs, y) for name in setting.backbones}
+            self.fold_networks_ = fold_networks(self, setting.backbones, inputs, y)
             inner = {name: folds.mean_auc for name, folds in self.fold_networks_.items()}
             self.fits_["deep"] += len(setting.backbones) * self.settings.cross_fitting.folds
         self.chosen_["deep"] = self._choose("deep", setting.choose, inner, self.predict_deep, look)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from validkit.engine import Reporter, map_tasks
+from validkit.engine import Reporter, Silent, map_tasks
+from validkit.errors import StageError
 from validkit.plnm import classifiers
 from validkit.plnm.classifiers import Searched
 from validkit.plnm.selection import FeatureSelection, LassoSelector, MannWhitneyFilter, SpearmanFilter
@@ -21,8 +23,10 @@ from validkit.sections import Classifiers, Deep, Lasso, MannWhitney, Radiomics
 from validkit.store import Files, Store, digest, to_json
 
 if TYPE_CHECKING:
+    from validkit.plnm.deep.bank import ImageBank
     from validkit.plnm.deep.estimator import DeepTransfer
 
+Result = TypeVar("Result")
 LONGEST_FIRST = ("mlp", "lightgbm", "xgboost", "random-forest", "extra-trees", "svm", "lr", "knn")
 
 
@@ -70,6 +74,7 @@ def deep(setting: Deep, backbone: str, seed: int, device: str, reporter: Reporte
         flip=setting.augment.flip,
         intensity=setting.augment.intensity,
         imbalance=setting.imbalance,
+        precision=setting.precision,
         random_state=seed,
         device=device,
         reporter=reporter,
@@ -94,6 +99,74 @@ def weights_of(estimator: DeepTransfer) -> str | None:
     from validkit.plnm.deep.weights import find_weights
 
     return find_weights(estimator.backbone, estimator.weights).sha256
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkTask:
+    """One network's fit.
+
+    record : its name among the records; made_of : digest of everything that it depends on
+    bank : makes its crops when its turn comes
+    """
+
+    record: str
+    made_of: str
+    estimator: DeepTransfer
+    bank: Callable[[], ImageBank]
+    y: np.ndarray
+    groups: np.ndarray | None
+
+
+def fit_networks(
+    tasks: Sequence[NetworkTask],
+    store: Store,
+    *,
+    keep: Callable[[int, DeepTransfer], Result],
+    dump: Callable[[Result], Files],
+    load: Callable[[int, Files], Result],
+    label: str | None = None,
+    reporter: Reporter | None = None,
+) -> list[Result]:
+    """What is kept of every network, in order; finished ones are taken from their records, unfinished ones go on.
+
+    keep, dump, load : from a fitted network to its result, from that to files, and back; with the number of the task
+    label : of the progress over all of them; None where each shows its own
+    """
+    from validkit.plnm.deep.checkpoint import Checkpoint
+    from validkit.plnm.deep.estimator import Job, fit_together
+
+    found: dict[int, Result] = {}
+    for number, task in enumerate(tasks):
+        files = store.read(task.record, task.made_of)
+        if files is not None:
+            found[number] = load(number, files)
+    left = [number for number in range(len(tasks)) if number not in found]
+    places = {number: store.scratch(tasks[number].record) for number in left}
+
+    def job(number: int) -> Job:
+        task, place = tasks[number], places[number]
+        checkpoint = None if place is None else Checkpoint(place, task.made_of)
+        return Job(task.estimator, task.bank(), task.y, task.groups, checkpoint)
+
+    shown = nullcontext(lambda: None) if label is None else (reporter or Silent()).work(label, len(tasks))
+    with shown as finished:
+        for _ in found:
+            finished()
+
+        def done(place: int, estimator: DeepTransfer) -> None:
+            number = left[place]
+            found[number] = keep(number, estimator)
+            if store.folder is not None:
+                store.write(tasks[number].record, tasks[number].made_of, dump(found[number]))
+            unfinished = places[number]
+            if unfinished is not None:
+                unfinished.unlink(missing_ok=True)
+            finished()
+
+        for ended in fit_together(map(job, left), on_result=done):
+            if isinstance(ended, StageError):
+                raise ended
+    return [found[number] for number in range(len(tasks))]
 
 
 def dump_deep(estimator: DeepTransfer) -> dict[str, bytes]:

@@ -117,6 +117,8 @@ class Deep(Section):
     inner_validation: Fraction = 0.2
     augment: Augment = Augment()
     imbalance: Literal["weighted-loss", "balanced-sampling", "none"] = "weighted-loss"
+    precision: Literal["auto", "fp32", "tf32", "bf16"] = "auto"
+    """what networks compute in; "auto": bf16 on a CUDA device, fp32 on the CPU; tf32 is for CUDA alone"""
     choose: Literal["inner-validation", "cross-validation", "held-out auc"] = "inner-validation"
     """by the AUC on the part set aside for early stopping; by that over the folds of `model.cross_fitting`; or, as the
     paper did, by looking at held-out outcomes"""

@@ -13,7 +13,8 @@ if find_spec("torch") is None or find_spec("torchvision") is None:
 else:
     import torch
 
-    from validkit.plnm.deep.bank import ImageBank, build_bank
+    from validkit.plnm.deep.bank import ImageBank
+    from validkit.plnm.deep.cutting import build_bank
 
 
 @pytest.fixture(autouse=True)

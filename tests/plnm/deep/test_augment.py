@@ -7,9 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from validkit.plnm.deep.augment import Augmentation, augment, centre, zscore
-from validkit.plnm.deep.bank import build_bank
+from validkit.plnm.deep.cutting import build_bank
 
 IDENTITY = np.array([1.0, 0.0, 0.0, 1.0, 1.0, 1.0])
+
+
+def augmented(images: torch.Tensor, draws: np.ndarray, size: int) -> torch.Tensor:
+    return augment(images, torch.from_numpy(np.ascontiguousarray(draws)), size)
 
 
 def reference(image: np.ndarray, draw: np.ndarray, size: int) -> np.ndarray:
@@ -31,7 +35,7 @@ def reference(image: np.ndarray, draw: np.ndarray, size: int) -> np.ndarray:
 def test_a_batch_equals_the_plain_per_image_reference(make_bank) -> None:
     bank = make_bank(12, image_size=32, margin=0.2)
     draws = Augmentation(crop=0.2, flip=0.5, intensity=0.3).draw(np.random.default_rng(1), 12)
-    got = augment(torch.from_numpy(bank.images), draws, 32).numpy()
+    got = augmented(torch.from_numpy(bank.images), draws, 32).numpy()
     assert got.shape == (12, 1, 32, 32)
     expected = np.stack([reference(image, draw, 32) for image, draw in zip(bank.images, draws, strict=True)])
     np.testing.assert_allclose(got[:, 0], expected, atol=1e-5, rtol=0)
@@ -39,7 +43,7 @@ def test_a_batch_equals_the_plain_per_image_reference(make_bank) -> None:
 
 def test_without_change_it_is_the_crop_proper(make_bank) -> None:
     images = torch.from_numpy(make_bank(6).images)
-    same = augment(images, np.tile(IDENTITY, (6, 1)), 32)
+    same = augmented(images, np.tile(IDENTITY, (6, 1)), 32)
     torch.testing.assert_close(same, centre(images, 32), atol=1e-6, rtol=0)
     still = Augmentation(crop=0.0, flip=0.0, intensity=0.0).draw(np.random.default_rng(0), 3)
     np.testing.assert_array_equal(still, np.tile(IDENTITY, (3, 1)))
@@ -49,7 +53,7 @@ def test_without_a_margin_nothing_is_read_outside() -> None:
     pixels = np.arange(256.0).reshape(16, 16)
     bank = build_bank([(pixels, np.ones((16, 16), bool))], image_size=16, margin=0.0)
     images = torch.from_numpy(bank.images)
-    torch.testing.assert_close(augment(images, IDENTITY[None], 16), centre(images, 16), atol=1e-6, rtol=0)
+    torch.testing.assert_close(augmented(images, IDENTITY[None], 16), centre(images, 16), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(("column", "axis"), [(3, 2), (4, 3)])
@@ -57,16 +61,16 @@ def test_a_flip_mirrors_one_axis(make_bank, column: int, axis: int) -> None:
     images = torch.from_numpy(make_bank(3).images)
     draws = np.tile(IDENTITY, (3, 1))
     draws[:, 0] = 0.9
-    plain = augment(images, draws, 32)
+    plain = augmented(images, draws, 32)
     draws[:, column] = -1.0
-    torch.testing.assert_close(augment(images, draws, 32), plain.flip(axis), atol=1e-5, rtol=0)
+    torch.testing.assert_close(augmented(images, draws, 32), plain.flip(axis), atol=1e-5, rtol=0)
 
 
 def test_intensity_survives_the_zscore(make_bank) -> None:
     images = torch.from_numpy(make_bank(2).images)
     draws = np.tile(IDENTITY, (2, 1))
     draws[:, 5] = [0.8, 1.2]
-    deviations = augment(images, draws, 32).std(dim=(1, 2, 3), correction=0)
+    deviations = augmented(images, draws, 32).std(dim=(1, 2, 3), correction=0)
     np.testing.assert_allclose(deviations.numpy(), [0.8, 1.2], rtol=1e-5)
 
 
@@ -80,7 +84,7 @@ def test_a_margin_of_crop_is_enough(crop: float, seed: int) -> None:
     draws = Augmentation(crop=crop).draw(np.random.default_rng(seed), 4)
     draws[0, :3] = [1 + crop, crop / 2, crop / 2]
     draws[1, :3] = [1 + crop, -crop / 2, -crop / 2]
-    got, expected = (augment(torch.from_numpy(images.copy()), draws, size) for images in (narrow, wide))
+    got, expected = (augmented(torch.from_numpy(images.copy()), draws, size) for images in (narrow, wide))
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
 
 

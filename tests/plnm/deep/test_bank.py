@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from validkit.errors import InputError
-from validkit.plnm.deep.bank import ImageBank, build_bank, padding_of
+from validkit.plnm.deep.bank import ImageBank, join_banks, padding_of
+from validkit.plnm.deep.cutting import build_bank
 
 
 def square_lesion(height: int, width: int, top: int, left: int, side: int, seed: int = 0):
@@ -129,28 +130,42 @@ def test_digest_sees_pixels_outlines_order_and_geometry(make_bank) -> None:
     assert make_bank(4).digest == bank.digest
 
 
-def test_saved_banks_come_back_whole_with_the_same_bytes(make_bank, tmp_path) -> None:
+def test_saved_banks_come_back_whole_mapped_from_their_files(make_bank, tmp_path) -> None:
     bank = make_bank(3)
-    bank.save(tmp_path / "a.npz")
-    bank.save(tmp_path / "b.npz")
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    again = ImageBank.load(tmp_path / "a.npz")
+    bank.save(tmp_path / "a")
+    bank.save(tmp_path / "b")
+    files = sorted(file.name for file in (tmp_path / "a").iterdir())
+    assert files == ["bank.json", "images.npy", "outlines.npy"]
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
+    again = ImageBank.from_folder(tmp_path / "a")
+    assert isinstance(again.images, np.memmap)
     assert again.digest == bank.digest
     np.testing.assert_array_equal(again.masks, bank.masks)
     assert (again.image_size, again.margin) == (32, 0.15)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.npz", "b.npz"]
+    assert again.take([2, 0]).digest == bank.take([2, 0]).digest
+    again.images[:] = 0
+    assert ImageBank.from_folder(tmp_path / "a").digest == bank.digest, "what is changed in memory stays there"
 
 
-def test_a_damaged_or_foreign_file_is_refused(make_bank, tmp_path) -> None:
+def test_a_damaged_or_foreign_folder_is_refused(make_bank, tmp_path) -> None:
     bank = make_bank(3)
     other = ImageBank(bank.images[::-1].copy(), bank.masks, 32, 0.15)
     object.__setattr__(other, "digest", bank.digest)
-    other.save(tmp_path / "bank.npz")
+    other.save(tmp_path / "bank")
     with pytest.raises(InputError, match="is damaged: its digest reads"):
-        ImageBank.load(tmp_path / "bank.npz")
-    np.savez(tmp_path / "foreign.npz", a=np.zeros(3))
+        ImageBank.from_folder(tmp_path / "bank")
+    for name, data in {"images.npy": b"no array", "bank.json": b'{"schema": 1}'}.items():
+        bank.save(tmp_path / name)
+        (tmp_path / name / name).write_bytes(data)
+        with pytest.raises(InputError, match="is not an image bank"):
+            ImageBank.from_folder(tmp_path / name)
     with pytest.raises(InputError, match="is not an image bank"):
-        ImageBank.load(tmp_path / "foreign.npz")
+        ImageBank.from_folder(tmp_path / "nowhere")
+
+
+def test_banks_are_joined_in_order(make_bank) -> None:
+    bank = make_bank(5)
+    assert join_banks([bank.take([0, 1]), bank.take([2]), bank.take([3, 4])]).digest == bank.digest
 
 
 def test_arrays_of_another_geometry_are_refused() -> None:

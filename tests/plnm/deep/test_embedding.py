@@ -59,17 +59,17 @@ def test_an_empty_bank_gives_empty_tables(network, make_bank) -> None:
 def test_out_of_memory_halves_the_batch_and_gives_up_at_one() -> None:
     seen: list[int] = []
 
-    def needs_room(rows: np.ndarray, most: int) -> tuple[torch.Tensor]:
+    def needs_room(rows: torch.Tensor, most: int) -> tuple[torch.Tensor]:
         seen.append(len(rows))
         if len(rows) > most:
             raise torch.OutOfMemoryError("no room")
-        return (torch.from_numpy(rows * 2),)
+        return (rows * 2,)
 
-    (doubled,) = in_batches(lambda rows: needs_room(rows, 4), 10)
+    (doubled,) = in_batches(lambda rows: needs_room(rows, 4), 10, CPU, fill=True)
     np.testing.assert_array_equal(doubled.numpy(), np.arange(10) * 2)
-    assert seen == [module.BATCH, module.BATCH // 2, 4, 4, 4]
+    assert seen == [module.BATCH["cpu"], module.BATCH["cpu"] // 2, 4, 4, 4]
     with pytest.raises(StageError, match="no memory for a single crop"):
-        in_batches(lambda rows: needs_room(rows, 0), 10)
+        in_batches(lambda rows: needs_room(rows, 0), 10, CPU)
 
 
 def test_another_geometry_is_refused(make_bank) -> None:

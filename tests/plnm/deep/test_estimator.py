@@ -9,8 +9,10 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from validkit.errors import InputError, StageError
-from validkit.plnm.deep.estimator import DeepTransfer
-from validkit.plnm.deep.training import rank_auc
+from validkit.plnm.deep import estimator as module
+from validkit.plnm.deep.checkpoint import Checkpoint
+from validkit.plnm.deep.estimator import DeepTransfer, Job, fit_together
+from validkit.plnm.deep.scoring import rank_auc
 from validkit.plnm.deep.weights import WeightsError
 
 SMALL = {
@@ -235,3 +237,53 @@ def test_unfitted_it_says_so(bank) -> None:
 def test_missing_weights_are_told_before_any_training(bank, y, tmp_path) -> None:
     with pytest.raises(WeightsError, match="neither a file nor a folder"):
         DeepTransfer(**{**SMALL, "weights": str(tmp_path / "absent")}).fit(bank, y)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_fitted_together_each_is_what_it_would_be_alone(make_bank, outcome, monkeypatch, at_once: int) -> None:
+    bank, y = make_bank(24), outcome(24)
+    settings = [{"random_state": 1}, {"train": "head"}, {"backbone": "resnet50", "weights": "none"}]
+    alone = [DeepTransfer(**SMALL | own).fit(bank, y) for own in settings]
+    monkeypatch.setitem(module.TOGETHER, "cpu", at_once)
+    seen: list[int] = []
+    jobs = (Job(DeepTransfer(**SMALL | own), bank, y) for own in settings)
+    together = fit_together(jobs, on_result=lambda number, _: seen.append(number))
+    assert seen == [0, 1, 2]
+    for one, other in zip(alone, together, strict=True):
+        assert isinstance(other, DeepTransfer)
+        assert one.record() == other.record()
+        assert one.transform(bank).tobytes() == other.transform(bank).tobytes()
+
+
+def test_one_that_cannot_be_trained_is_told_and_the_others_are_fitted(make_bank, outcome, monkeypatch) -> None:
+    bank, y = make_bank(24), outcome(24)
+    monkeypatch.setitem(module.TOGETHER, "cpu", 2)
+    broken, fine = fit_together(Job(DeepTransfer(**SMALL | {"learning_rate": rate}), bank, y) for rate in (1e38, 1e-4))
+    assert isinstance(broken, StageError)
+    assert isinstance(fine, DeepTransfer)
+    with pytest.raises(InputError, match="one `device` and one number of `threads`"):
+        fit_together(Job(DeepTransfer(**SMALL | {"threads": threads}), bank, y) for threads in (1, 2))
+
+
+def test_a_fit_that_was_stopped_goes_on_with_the_same_bytes(make_bank, outcome, tmp_path, monkeypatch) -> None:
+    bank, y = make_bank(24), outcome(24)
+    settings = SMALL | {"epochs": 3}
+    whole = DeepTransfer(**settings).fit(bank, y)
+    checkpoint = Checkpoint(tmp_path / "network.unfinished", "made of this")
+    write, count = Checkpoint.write, 0
+
+    def stop(self: Checkpoint, state: dict) -> None:
+        nonlocal count
+        write(self, state)
+        count += 1
+        if count == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "due", True)
+    monkeypatch.setattr(Checkpoint, "write", stop)
+    with pytest.raises(KeyboardInterrupt):
+        DeepTransfer(**settings).fit(bank, y, checkpoint=checkpoint)
+    resumed = DeepTransfer(**settings).fit(bank, y, checkpoint=checkpoint)
+    assert count == 3, "two epochs were left"
+    assert resumed.record() == whole.record()
+    assert resumed.predict_proba(bank).tobytes() == whole.predict_proba(bank).tobytes()

@@ -28,11 +28,13 @@ RUN = """
 import numpy as np
 from validkit.plnm.deep.augment import Augmentation
 from validkit.plnm.deep.backbones import build_network
-from validkit.plnm.deep.bank import build_bank
+from validkit.plnm.deep.cutting import build_bank
 from validkit.plnm.deep.device import stage, torch_device
 from validkit.plnm.deep.embedding import infer
 from validkit.plnm.deep.pca import ExactPCA
-from validkit.plnm.deep.training import Crops, Schedule, inner_split, train
+from validkit.plnm.deep.crops import Crops
+from validkit.plnm.deep.sampling import inner_split
+from validkit.plnm.deep.training import Fit, Schedule, train
 from validkit.plnm.deep.weights import Source
 rng = np.random.default_rng(0)
 mask = np.zeros((40, 40), bool); mask[8:30, 8:30] = True
@@ -42,8 +44,8 @@ device = torch_device("cpu")
 training, validation = inner_split(y, 0.2, 0)
 with stage(device, seed=0, threads=1):
     network = build_network("resnet50", Source("none"), 32)
-    train(network, Crops(bank, Augmentation(), device), y, training=training, validation=validation,
-          schedule=Schedule(epochs=1, batch_size=10), seed=0, label="net")
+    train(Fit(network, Crops(bank, Augmentation(), device), y, training, validation, Schedule(epochs=1, batch_size=10),
+              seed=0, label="net"))
     assert ExactPCA(3).fit_transform(infer(network, bank, device=device).embedding).shape == (12, 3)
 assert torch.get_num_threads() == threads and torch.equal(torch.get_rng_state(), state)
 """

@@ -11,17 +11,10 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from validkit.errors import InputError, StageError
-from validkit.plnm.deep import training as module
-from validkit.plnm.deep.training import (
-    Schedule,
-    Vectors,
-    batches,
-    class_weights,
-    cross_entropy,
-    inner_split,
-    rank_auc,
-    train,
-)
+from validkit.plnm.deep.crops import Vectors
+from validkit.plnm.deep.sampling import batches, class_weights, inner_split, order
+from validkit.plnm.deep.scoring import cross_entropy, rank_auc
+from validkit.plnm.deep.training import Fit, Schedule, train
 
 
 def table(n: int = 60, p: int = 5, seed: int = 0) -> tuple[torch.Tensor, np.ndarray]:
@@ -36,20 +29,22 @@ def linear(p: int = 5) -> nn.Module:
     return nn.Sequential(nn.Linear(p, 1), nn.Flatten(0))
 
 
-def fit(model: nn.Module, x: torch.Tensor, y: np.ndarray, *, inputs=None, reporter=None, **settings):
+def fitting(
+    model: nn.Module, x: torch.Tensor, y: np.ndarray, *, inputs=None, seed=2, checkpoint=None, **settings
+) -> Fit:
     training, validation = inner_split(y, 0.25, seed=1)
-    done = train(
-        model,
-        inputs or Vectors(x),
-        y,
-        training=training,
-        validation=validation,
-        schedule=Schedule(**{"epochs": 4, "batch_size": 8, "learning_rate": 0.05, **settings}),
-        seed=2,
-        label="net",
-        reporter=reporter,
-    )
-    return done, training, validation
+    schedule = Schedule(**{"epochs": 4, "batch_size": 8, "learning_rate": 0.05, **settings})
+    return Fit(model, inputs or Vectors(x), y, training, validation, schedule, seed, "net", checkpoint=checkpoint)
+
+
+def fit(model: nn.Module, x: torch.Tensor, y: np.ndarray, *, reporter=None, **settings):
+    one = fitting(model, x, y, **settings)
+    return train(one, reporter), one.training, one.validation
+
+
+def weighted(logits: torch.Tensor, y: np.ndarray, weights: tuple[float, float]) -> torch.Tensor:
+    target = torch.from_numpy(y.astype(np.float32))
+    return cross_entropy(logits, target, torch.where(target > 0.5, weights[1], weights[0]))
 
 
 def test_the_best_epochs_weights_are_restored_and_patience_ends_it() -> None:
@@ -62,7 +57,7 @@ def test_the_best_epochs_weights_are_restored_and_patience_ends_it() -> None:
     weights = class_weights(y[inner_split(y, 0.25, seed=1)[0]], "weighted-loss")
     with torch.no_grad():
         logits = model(x[validation])
-    assert cross_entropy(logits, y[validation], weights).mean().item() == pytest.approx(min(losses), rel=1e-6)
+    assert weighted(logits, y[validation], weights).mean().item() == pytest.approx(min(losses), rel=1e-6)
     at = done.curve[done.best_epoch - 1]
     assert rank_auc(y[validation], logits.numpy()) == at.validation_auc
     assert not model.training
@@ -85,16 +80,7 @@ def test_validation_outcomes_reach_no_weight() -> None:
     swapped[validation] = 1 - swapped[validation]
     models = linear(), linear()
     for model, outcome in zip(models, (y, swapped), strict=True):
-        train(
-            model,
-            Vectors(x),
-            outcome,
-            training=training,
-            validation=validation,
-            schedule=Schedule(epochs=1, batch_size=8, learning_rate=0.05),
-            seed=2,
-            label="net",
-        )
+        train(Fit(model, Vectors(x), outcome, training, validation, Schedule(1, 10, 8, 0.05), 2, "net"))
     assert all(torch.equal(a, b) for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True))
 
 
@@ -193,7 +179,7 @@ def test_weights_make_both_classes_count_alike() -> None:
     assert (15 * low + 5 * high) / 20 == pytest.approx(1.0)
     assert class_weights(y, "none") == (1.0, 1.0)
     logits = torch.zeros(20)
-    assert cross_entropy(logits, y, (low, high)).mean().item() == pytest.approx(np.log(2), rel=1e-6)
+    assert weighted(logits, y, (low, high)).mean().item() == pytest.approx(np.log(2), rel=1e-6)
     with pytest.raises(InputError, match="`imbalance` must be"):
         class_weights(y, "smote")
 
@@ -214,12 +200,10 @@ def test_the_offset_takes_back_what_balancing_added() -> None:
 def test_balanced_sampling_draws_both_classes_alike_from_the_training_part_only() -> None:
     y = (np.arange(1000) % 10 == 0).astype(np.int64)
     rows = np.arange(0, 1000, 2)
-    drawn = np.concatenate(
-        [module._order(np.random.default_rng(seed), rows, y, "balanced-sampling") for seed in range(20)]
-    )
+    drawn = np.concatenate([order(np.random.default_rng(seed), rows, y, "balanced-sampling") for seed in range(20)])
     assert set(drawn) <= set(rows)
     assert y[drawn].mean() == pytest.approx(0.5, abs=0.02)
-    plain = module._order(np.random.default_rng(0), rows, y, "none")
+    plain = order(np.random.default_rng(0), rows, y, "none")
     np.testing.assert_array_equal(np.sort(plain), rows)
 
 

@@ -42,16 +42,16 @@ class Augmentation:
         return draws
 
 
-def augment(images: Tensor, draws: NDArray[np.float64], image_size: int) -> Tensor:
+def augment(images: Tensor, draws: Tensor, image_size: int) -> Tensor:
     """Augmented, z-scored crops.
 
-    images : (b, H, H) uint8 on any device, the bank's windows; draws : (b, 6) from `Augmentation.draw`
-    Returns (b, 1, image_size, image_size) float32 on the same device.
+    images : (b, H, H) uint8 on any device, the bank's windows
+    draws : (b, 6) float64 on the same device, from `Augmentation.draw`
+    Returns (b, 1, image_size, image_size) float32 on the same device; nothing passes through the host.
     """
     b, side = len(images), images.shape[-1]
     (y0, y1, wy), (x0, x1, wx) = (
-        _sample_at(draws[:, 0], draws[:, shift], draws[:, flip], image_size, side, images.device)
-        for shift, flip in ((1, 3), (2, 4))
+        _sample_at(draws[:, 0], draws[:, shift], draws[:, flip], image_size, side) for shift, flip in ((1, 3), (2, 4))
     )
     each = torch.arange(b, device=images.device)[:, None]
     rows = torch.lerp(images[each, y0].float(), images[each, y1].float(), wy[:, :, None])
@@ -59,8 +59,7 @@ def augment(images: Tensor, draws: NDArray[np.float64], image_size: int) -> Tens
     crops = torch.lerp(
         rows.gather(2, x0[:, None, :].expand(shape)), rows.gather(2, x1[:, None, :].expand(shape)), wx[:, None, :]
     )
-    gain = torch.from_numpy(draws[:, 5].astype(np.float32)).to(images.device)
-    return zscore(crops) * gain[:, None, None, None]
+    return zscore(crops) * draws[:, 5].float()[:, None, None, None]
 
 
 def centre(images: Tensor, image_size: int) -> Tensor:
@@ -77,19 +76,10 @@ def zscore(crops: Tensor) -> Tensor:
     return torch.where(deviation > 1e-3, centred / deviation.clamp_min(1e-3), 0.0).unsqueeze(1)
 
 
-def _sample_at(
-    scale: NDArray[np.float64],
-    shift: NDArray[np.float64],
-    flip: NDArray[np.float64],
-    image_size: int,
-    side: int,
-    device: torch.device,
-) -> tuple[Tensor, Tensor, Tensor]:
+def _sample_at(scale: Tensor, shift: Tensor, flip: Tensor, image_size: int, side: int) -> tuple[Tensor, Tensor, Tensor]:
     """Lower and upper source index and the upper's weight along one axis, (b, image_size) each."""
-    grid = (np.arange(image_size) + 0.5) / image_size - 0.5
+    grid = (torch.arange(image_size, dtype=torch.float64, device=scale.device) + 0.5) / image_size - 0.5
     at = (grid * (scale * flip)[:, None] + shift[:, None]) * image_size + (side - 1) / 2.0
-    low = np.clip(np.floor(at), 0, side - 1)
-    weight = np.clip(at - low, 0.0, 1.0).astype(np.float32)
-    lower = torch.from_numpy(low.astype(np.int64)).to(device)
-    upper = (lower + 1).clamp_max(side - 1)
-    return lower, upper, torch.from_numpy(weight).to(device)
+    low = at.floor().clamp(0, side - 1)
+    lower = low.long()
+    return lower, (lower + 1).clamp_max(side - 1), (at - low).clamp(0.0, 1.0).float()

@@ -25,6 +25,9 @@ CLASSIFIERS = {"densenet121": "classifier", "resnet50": "fc", "alexnet": "classi
 SMALLEST = {"densenet121": 32, "resnet50": 32, "alexnet": 63, "efficientnet-lite0": 32}
 """pixels a side below which a network's last map vanishes"""
 
+SENSITIVE = ("efficientnet-lite0",)
+"""networks whose embeddings in bf16 stay below a cosine of 0.999 to those in fp32; they are embedded in fp32"""
+
 
 class Network(nn.Module):
     """A backbone that takes grey crops and answers with one logit.
@@ -54,10 +57,15 @@ class Network(nn.Module):
         """A feature map as a vector: `pooled` (the penultimate layer) or `flatten` (the map itself, C x h x w)."""
         return self.pool(maps) if embedding == "pooled" else maps.flatten(1)
 
+    def decide(self, vectors: Tensor) -> Tensor:
+        """(n, width) penultimate vectors to (n,) logits, always in single precision: risks must not tie by rounding."""
+        with torch.autocast(vectors.device.type, enabled=False):
+            logits: Tensor = self.head(vectors.to(self.head.weight.dtype))
+        return logits.squeeze(1)
+
     def forward(self, crops: Tensor) -> Tensor:
         """(n, 1, S, S) crops to (n,) logits."""
-        logits: Tensor = self.head(self.pool(self.features(crops)))
-        return logits.squeeze(1)
+        return self.decide(self.pool(self.features(crops)))
 
 
 def build_network(backbone: str, source: Source, image_size: int) -> Network:

@@ -1,4 +1,4 @@
-"""The image bank: one lesion-centred square crop a patient, resampled once to 8 bits, with its outline.
+"""The image bank: one lesion-centred square crop a patient, resampled once to 8 bits, with its outline (see `cutting`).
 
 The crop proper is the smallest square around the lesion's bounding box, resampled to `image_size` pixels a side. The
 bank stores a margin around it, so that augmentation can shift and widen the crop without leaving the stored window.
@@ -6,8 +6,10 @@ bank stores a margin around it, so that augmentation can shift and widen the cro
 
 from __future__ import annotations
 
+import io
+import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from validkit.errors import InputError
-from validkit.store import digest, dump_arrays, load_arrays, write_bytes
+from validkit.store import digest, to_json, write_bytes
 
-SCHEMA = 1
-PERCENTILES = (0.5, 99.5)
-"""darkest and brightest percentile of an image that is not 8-bit, mapped to 0 and 255"""
+SCHEMA = 2
+FACTS, IMAGES, OUTLINES = "bank.json", "images.npy", "outlines.npy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,78 +85,45 @@ class ImageBank:
         inner = slice(self.padding, self.padding + self.image_size)
         return self.masks[:, inner, inner]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the bank as one .npz file, whole or not at all; nothing in it is pickled."""
-        header = np.array([SCHEMA, self.image_size], dtype=np.int64)
-        arrays = {
-            "header": header,
-            "margin": np.array(self.margin, dtype=np.float64),
-            "digest": np.array(self.digest),
-            "images": self.images,
-            "masks": np.packbits(self.masks, axis=-1),
-        }
-        write_bytes(Path(path), dump_arrays(arrays))
+    def to_files(self) -> dict[str, bytes]:
+        """The bank as files of a folder, by name; `from_folder` maps them into memory."""
+        facts = {"schema": SCHEMA, "image_size": self.image_size, "margin": self.margin, "digest": self.digest}
+        arrays = {IMAGES: self.images, OUTLINES: self.masks}
+        return {name: _npy(array) for name, array in arrays.items()} | {FACTS: to_json(facts).encode()}
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the bank as a folder, each file whole or not at all; nothing in it is pickled."""
+        for name, data in self.to_files().items():
+            write_bytes(Path(folder) / name, data)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> ImageBank:
-        """Read a bank written by `save`; its digest is checked."""
+    def from_folder(cls, folder: str | os.PathLike[str], *, check: bool = True) -> ImageBank:
+        """The bank that `save` wrote, its pixels mapped from the files: read when they are needed, shared by processes.
+
+        check : read everything once and compare the digest; without it a damaged file goes unnoticed
+        """
+        place = Path(folder)
         try:
-            arrays = load_arrays(Path(path).read_bytes())
-            schema, image_size = (int(value) for value in arrays["header"])
-            images, packed = arrays["images"], arrays["masks"]
-            margin, written = float(arrays["margin"]), str(arrays["digest"])
-        except (KeyError, ValueError, EOFError) as error:
-            raise InputError(f"{path} is not an image bank written by validkit: {error}") from error
-        if schema != SCHEMA:
-            raise InputError(f"{path} is an image bank of schema {schema}; this validkit reads schema {SCHEMA}")
-        masks = np.unpackbits(packed, axis=-1, count=images.shape[-1]).astype(bool)
-        bank = cls(images, masks, image_size, margin)
-        if bank.digest != written:
-            raise InputError(f"{path} is damaged: its digest reads {written}, its contents give {bank.digest}")
+            facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
+            images, masks = (np.load(place / name, mmap_mode="c", allow_pickle=False) for name in (IMAGES, OUTLINES))
+            schema, written = facts["schema"], facts["digest"]
+            if schema != SCHEMA:
+                raise InputError(f"{place} is an image bank of schema {schema}; this validkit reads schema {SCHEMA}")
+            bank = cls(images, masks, facts["image_size"], facts["margin"])
+        except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{place} is not an image bank written by validkit: {error}") from error
+        if check and bank.digest != written:
+            raise InputError(f"{place} is damaged: its digest reads {written}, its contents give {bank.digest}")
+        bank.__dict__["digest"] = written
         return bank
 
 
-def build_bank(
-    lesions: Iterable[tuple[NDArray[np.float64], NDArray[np.bool_]]], *, image_size: int, margin: float
-) -> ImageBank:
-    """Cut one crop a lesion and resample it, with its outline, to the bank's geometry.
-
-    lesions : (pixels, mask) pairs: (h, w) finite floats, and (h, w) bool with the lesion True
-    image_size : pixels a side of the crop proper, at least 8
-    margin : context kept on each side, as a fraction of the crop's side; augmentation by `crop` needs at least `crop`
-
-    The square is as wide as the longer side of the lesion's bounding box and shares its centre. Beyond the image's
-    border the nearest pixel is repeated. Resampling is separable and antialiased (triangle filter, as wide as the
-    reduction), the outline goes through the same filter and is cut at one half. An image whose values are all whole
-    numbers in 0..255 keeps them; any other is mapped linearly from its 0.5th..99.5th percentile to 0..255.
-    All faulty lesions are reported together in one InputError.
-    """
-    if image_size < 8:
-        raise InputError(f"`image_size` must be at least 8 pixels; got {image_size}")
-    if not 0.0 <= margin <= 1.0:
-        raise InputError(f"`margin` must lie in [0, 1]; got {margin}")
-    side = image_size + 2 * padding_of(image_size, margin)
-    images: list[NDArray[np.uint8]] = []
-    masks: list[NDArray[np.bool_]] = []
-    faults: list[str] = []
-    for row, (pixels, mask) in enumerate(lesions):
-        fault = _fault(pixels, mask)
-        if fault:
-            faults.append(f"row {row}: {fault}")
-            continue
-        image, outline = _cut(np.asarray(pixels, dtype=np.float64), np.asarray(mask), image_size, side)
-        images.append(image)
-        masks.append(outline)
-    if faults:
-        shown = "\n".join(f"  - {fault}" for fault in faults[:20])
-        raise InputError(f"{len(faults)} lesions cannot be cropped:\n{shown}")
-    shape = (0, side, side)
-    return ImageBank(
-        np.ascontiguousarray(np.stack(images)) if images else np.zeros(shape, np.uint8),
-        np.ascontiguousarray(np.stack(masks)) if masks else np.zeros(shape, np.bool_),
-        image_size,
-        float(margin),
-    )
+def join_banks(parts: Sequence[ImageBank]) -> ImageBank:
+    """The crops of several banks of one geometry, in order."""
+    images, masks = (np.concatenate([getattr(part, name) for part in parts]) for name in ("images", "masks"))
+    return ImageBank(images, masks, parts[0].image_size, parts[0].margin)
 
 
 def padding_of(image_size: int, margin: float) -> int:
@@ -163,63 +131,7 @@ def padding_of(image_size: int, margin: float) -> int:
     return int(np.ceil(round(image_size * margin, 9)))
 
 
-def _fault(pixels: NDArray[np.float64], mask: NDArray[np.bool_]) -> str | None:
-    pixels, mask = np.asarray(pixels), np.asarray(mask)
-    if pixels.ndim != 2 or mask.shape != pixels.shape:
-        return f"pixels and mask must be two-dimensional and alike; got {pixels.shape} and {mask.shape}"
-    if mask.dtype != np.bool_:
-        return f"the mask must be bool; got {mask.dtype}"
-    if not mask.any():
-        return "the outline is empty"
-    bad = int(np.count_nonzero(~np.isfinite(pixels)))
-    return f"{bad} pixels are not finite" if bad else None
-
-
-def _cut(
-    pixels: NDArray[np.float64], mask: NDArray[np.bool_], image_size: int, side: int
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    spans = [np.flatnonzero(mask.any(axis=1 - axis)) for axis in (0, 1)]
-    extents = [(int(span[0]), int(span[-1]) + 1) for span in spans]
-    width = max(high - low for low, high in extents)
-    step = width / image_size
-    taps = [
-        _taps((low + high) / 2.0, step, side, length) for (low, high), length in zip(extents, pixels.shape, strict=True)
-    ]
-    image = _resample(_eight_bit(pixels), taps)
-    outline = _resample(mask.astype(np.float64), taps)
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8), outline >= 0.5
-
-
-def _eight_bit(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    if pixels.min() >= 0 and pixels.max() <= 255 and np.array_equal(pixels, np.rint(pixels)):
-        return pixels
-    low, high = np.percentile(pixels, PERCENTILES)
-    if high <= low:
-        return np.zeros_like(pixels)
-    stretched: NDArray[np.float64] = np.clip((pixels - low) / (high - low), 0.0, 1.0) * 255.0
-    return stretched
-
-
-def _taps(centre: float, step: float, side: int, length: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """For each of `side` outputs: indices of source pixels and their weights, (side, k) each.
-
-    centre : of the window, in source pixels from the image's edge; step : source pixels an output pixel
-    """
-    at = centre + (np.arange(side) + 0.5 - side / 2.0) * step
-    support = max(step, 1.0)
-    first = np.floor(at - support).astype(np.intp)
-    index = first[:, None] + np.arange(int(np.ceil(2 * support)) + 2)
-    weight = np.clip(1.0 - np.abs(index + 0.5 - at[:, None]) / support, 0.0, None)
-    return np.clip(index, 0, length - 1), weight / weight.sum(axis=1, keepdims=True)
-
-
-def _resample(
-    image: NDArray[np.float64], taps: Sequence[tuple[NDArray[np.intp], NDArray[np.float64]]]
-) -> NDArray[np.float64]:
-    """Rows, then columns; a plain sum over taps, so that the bytes depend on no BLAS."""
-    for index, weight in taps:
-        total = np.zeros((len(index), image.shape[1]))
-        for tap in range(index.shape[1]):
-            total += weight[:, tap, None] * image[index[:, tap]]
-        image = total.T
-    return image
+def _npy(array: NDArray[np.generic]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

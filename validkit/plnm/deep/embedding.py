@@ -16,10 +16,12 @@ from torch import Tensor
 
 from validkit.errors import InputError, StageError
 from validkit.plnm.deep.augment import centre
-from validkit.plnm.deep.backbones import Embedding, Network
+from validkit.plnm.deep.backbones import SENSITIVE, Embedding, Network
 from validkit.plnm.deep.bank import ImageBank
+from validkit.plnm.deep.precision import Precision, check_precision, computing
 
-BATCH = 16
+BATCH = {"cpu": 16, "cuda": 128}
+"""crops at a time, by type of device"""
 
 
 class Inference(NamedTuple):
@@ -29,36 +31,53 @@ class Inference(NamedTuple):
     embedding: NDArray[np.float32]
 
 
-def infer(network: Network, bank: ImageBank, *, device: torch.device, embedding: Embedding = "pooled") -> Inference:
-    """Logits and embeddings of every crop of a bank; call it inside `device.stage`."""
-    network.eval()
-    n = len(bank)
-    images = torch.from_numpy(bank.images if n else np.zeros((1, *bank.images.shape[1:]), np.uint8))
+def infer(
+    network: Network,
+    bank: ImageBank,
+    *,
+    device: torch.device,
+    embedding: Embedding = "pooled",
+    precision: Precision = "fp32",
+) -> Inference:
+    """Logits and embeddings of every crop of a bank; call it inside `device.stage`.
 
-    def batch(rows: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        maps = network.features(centre(images[torch.from_numpy(rows)].to(device), bank.image_size))
-        pooled = network.pool(maps)
-        vectors = pooled if embedding == "pooled" else network.embed(maps, embedding)
-        return network.head(pooled).squeeze(1), vectors
+    A network of `backbones.SENSITIVE` computes in fp32 whatever `precision` says.
+    """
+    network.eval()
+    check_precision(precision, device)
+    precision = "fp32" if network.name in SENSITIVE else precision
+    n = len(bank)
+    images = torch.from_numpy(np.asarray(bank.images) if n else np.zeros((1, *bank.images.shape[1:]), np.uint8))
+    images = images.to(device)
+
+    def batch(rows: Tensor) -> tuple[Tensor, Tensor]:
+        with computing(precision, device):
+            maps = network.features(centre(images[rows], bank.image_size))
+            pooled = network.pool(maps)
+            vectors = pooled if embedding == "pooled" else network.embed(maps, embedding)
+        return network.decide(pooled), vectors.float()
 
     with torch.no_grad():
-        logits, vectors = in_batches(batch, len(images))
-    return Inference(logits[:n].numpy(), vectors[:n].numpy())
+        logits, vectors = in_batches(batch, len(images), device, fill=True)
+    return Inference(logits[:n].cpu().numpy(), vectors[:n].cpu().numpy())
 
 
-def in_batches(function: Callable[[NDArray[np.intp]], tuple[Tensor, ...]], n: int) -> tuple[Tensor, ...]:
-    """`function` of row numbers 0..n-1, BATCH at a time, its results joined on the CPU.
+def in_batches(
+    function: Callable[[Tensor], tuple[Tensor, ...]], n: int, device: torch.device, *, fill: bool = False
+) -> tuple[Tensor, ...]:
+    """`function` of row numbers 0..n-1 on the device, BATCH at a time, its results joined there.
 
+    fill : the last batch is filled up with repeats, so that a row's result does not depend on how many there are
     On a CUDA device that runs out of memory the batch is halved, down to one row.
     """
-    size = BATCH
+    size = BATCH[device.type]
     while True:
         try:
             parts = []
             for start in range(0, n, size):
-                rows = np.arange(start, start + size)
                 kept = min(size, n - start)
-                parts.append([part[:kept].cpu() for part in function(np.minimum(rows, n - 1))])
+                rows = torch.arange(start, start + (size if fill else kept), device=device).clamp_max(n - 1)
+                parts.append([part[:kept] for part in function(rows)])
             return tuple(torch.cat(columns) for columns in zip(*parts, strict=True))
         except torch.OutOfMemoryError as error:
             if size == 1:
@@ -70,6 +89,6 @@ def in_batches(function: Callable[[NDArray[np.intp]], tuple[Tensor, ...]], n: in
 def check_bank(bank: ImageBank, image_size: int) -> None:
     """Refuse what is not a bank, or one of another geometry than the network was made for."""
     if not isinstance(bank, ImageBank):
-        raise InputError(f"expected an ImageBank (validkit.plnm.deep.bank.build_bank); got {type(bank).__name__}")
+        raise InputError(f"expected an ImageBank (validkit.plnm.deep.cutting.build_bank); got {type(bank).__name__}")
     if bank.image_size != image_size:
         raise InputError(f"the bank holds crops of {bank.image_size} px, the network is set to image_size={image_size}")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,21 +15,41 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from validkit.errors import InputError
+from validkit.errors import InputError, StageError
 from validkit.plnm.deep import state
 from validkit.plnm.deep.augment import Augmentation
 from validkit.plnm.deep.backbones import Embedding, Network, build_network
 from validkit.plnm.deep.bank import ImageBank
+from validkit.plnm.deep.checkpoint import Checkpoint
+from validkit.plnm.deep.crops import Crops, Vectors
 from validkit.plnm.deep.device import THREADS, seeds, stage, torch_device
 from validkit.plnm.deep.embedding import Inference, check_bank, infer
 from validkit.plnm.deep.pca import ExactPCA
+from validkit.plnm.deep.precision import resolve_precision
 from validkit.plnm.deep.progress import say
 from validkit.plnm.deep.saliency import saliency_maps
-from validkit.plnm.deep.training import Crops, Imbalance, Schedule, Training, Vectors, inner_split, rank_auc, train
+from validkit.plnm.deep.sampling import Imbalance, inner_split
+from validkit.plnm.deep.scoring import rank_auc
+from validkit.plnm.deep.training import Fit, Schedule, Training, train_together
 from validkit.plnm.deep.weights import find_weights
 
 if TYPE_CHECKING:
     from validkit.engine import Reporter
+
+
+TOGETHER = {"cpu": 1, "cuda": 8}
+"""most networks that are trained side by side, by type of device"""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What one estimator is to be fitted to; fields as in `DeepTransfer.fit`."""
+
+    estimator: DeepTransfer
+    bank: ImageBank
+    y: ArrayLike
+    groups: NDArray[np.int64] | None = None
+    checkpoint: Checkpoint | None = None
 
 
 class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
@@ -42,6 +65,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
     crop, flip, intensity : see `augment.Augmentation`; the bank's margin must be at least `crop`
     imbalance : "weighted-loss", "balanced-sampling" or "none". Balancing moves every predicted log odds by a known
         constant, which `predict_proba` takes back, so that risks refer to the training prevalence; ranks stay
+    precision : "fp32", "tf32" (CUDA), "bf16", or "auto": bf16 on a CUDA device, fp32 on the CPU; see `deep.precision`
     threads : CPU threads during a stage. The bytes depend on it, and on nothing else of the process
     reporter : a `validkit.engine.Reporter`, or None
 
@@ -73,6 +97,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
         device: str = "auto",
         reporter: Reporter | None = None,
         threads: int = THREADS,
+        precision: str = "auto",
     ) -> None:
         self.backbone = backbone
         self.weights = weights
@@ -94,33 +119,28 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
         self.device = device
         self.reporter = reporter
         self.threads = threads
+        self.precision = precision
 
-    def fit(self, bank: ImageBank, y: ArrayLike, groups: NDArray[np.int64] | None = None) -> DeepTransfer:
+    def fit(
+        self,
+        bank: ImageBank,
+        y: ArrayLike,
+        groups: NDArray[np.int64] | None = None,
+        *,
+        checkpoint: Checkpoint | None = None,
+    ) -> DeepTransfer:
         """Fine-tune on these patients and fit the principal components of their embeddings.
 
         groups : (n,) rows of one group are all trained on, or all held back for early stopping
+        checkpoint : keeps finished epochs, so that a fit that was stopped goes on after the last of them, with the same
+            result
         y : (n,) outcomes 0/1, 1 = event. Same inputs, seed and threads give the same bytes on one CPU.
         Raises InputError, WeightsError, MissingExtraError, or StageError where training cannot be done.
         """
-        outcome = self._check(bank, y)
-        device = torch_device(self.device)
-        split_seed, torch_seed, order_seed = seeds(self.random_state, 3)
-        self.source_ = find_weights(self.backbone, self.weights, reporter=self.reporter)
-        training, self.inner_rows_ = inner_split(outcome, self.inner_validation, split_seed, groups)
-        fit = self._fit_all if self.train == "all" else self._fit_head
-        with stage(device, seed=torch_seed, threads=self.threads):
-            self.network_: Network = build_network(self.backbone, self.source_, self.image_size).to(device)
-            self.training_ = fit(bank, outcome, training, order_seed, device)
-            self._seen: dict[str, Inference] = {}
-            inference = self._infer(bank)
-            self.pca_ = ExactPCA(self.components).fit(inference.embedding)
-        self.classes_ = np.array([0, 1])
-        self.inner_events_ = int(outcome[self.inner_rows_].sum())
-        self.inner_auc_ = rank_auc(outcome[self.inner_rows_], inference.logits[self.inner_rows_])
-        self.notes_ = [*self.training_.notes, *([self.pca_.note_] if self.pca_.note_ else [])]
-        for note in self.notes_:
-            say(self.reporter, f"{self.backbone}: {note}")
-        return self
+        [done] = fit_together([Job(self, bank, y, groups, checkpoint)])
+        if isinstance(done, StageError):
+            raise done
+        return done
 
     def predict_proba(self, bank: ImageBank) -> NDArray[np.float64]:
         """(n, 2): risk of no event and of the event, at the prevalence of the training patients."""
@@ -178,6 +198,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
             "inner_events": self.inner_events_,
             "offset": self.training_.offset,
             "threads": self.threads,
+            "precision": resolve_precision(self.precision, torch_device(self.device)),
             "note": "; ".join(self.notes_) or None,
         }
 
@@ -225,47 +246,74 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
             raise InputError(f"`y` must hold 0 and 1 only; {bad.size} values do not (first: row {bad[0]})")
         return outcome.astype(np.int64)
 
-    def _fit_all(
-        self, bank: ImageBank, y: NDArray[np.int64], training: NDArray[np.intp], seed: int, device: torch.device
-    ) -> Training:
-        crops = Crops(bank, Augmentation(self.crop, self.flip, self.intensity), device)
-        return self._train(self.network_, crops, y, training, seed)
+    def _begin(self, job: Job) -> Fit:
+        """The network and what is to be trained of it; `_finish` does the rest."""
+        outcome, bank, device = self._check(job.bank, job.y), job.bank, torch_device(self.device)
+        split_seed, torch_seed, order_seed = seeds(self.random_state, 3)
+        self.source_ = find_weights(self.backbone, self.weights, reporter=self.reporter)
+        training, self.inner_rows_ = inner_split(outcome, self.inner_validation, split_seed, job.groups)
+        self._seen: dict[str, Inference] = {}
+        with stage(device, seed=torch_seed, threads=self.threads):
+            self.network_: Network = build_network(self.backbone, self.source_, self.image_size).to(device)
+            module, inputs = self._whole(bank, device) if self.train == "all" else self._head(bank, training, device)
+        schedule = Schedule(
+            self.epochs, self.patience, self.batch_size, self.learning_rate, self.weight_decay, self.imbalance
+        )
+        return Fit(
+            module=module,
+            inputs=inputs,
+            y=outcome,
+            training=training,
+            validation=self.inner_rows_,
+            schedule=schedule,
+            seed=order_seed,
+            label=self.backbone,
+            precision=resolve_precision(self.precision, device),
+            checkpoint=job.checkpoint,
+        )
 
-    def _fit_head(
-        self, bank: ImageBank, y: NDArray[np.int64], training: NDArray[np.intp], seed: int, device: torch.device
-    ) -> Training:
+    def _whole(self, bank: ImageBank, device: torch.device) -> tuple[nn.Module, Crops]:
+        return self.network_, Crops(bank, Augmentation(self.crop, self.flip, self.intensity), device)
+
+    def _head(self, bank: ImageBank, training: NDArray[np.intp], device: torch.device) -> tuple[nn.Module, Vectors]:
+        """A linear head from zero on standardised frozen features."""
         say(self.reporter, f"{self.backbone}: features of {len(bank)} crops")
-        pooled = torch.from_numpy(infer(self.network_, bank, device=device).embedding)
+        precision = resolve_precision(self.precision, device)
+        pooled = torch.from_numpy(infer(self.network_, bank, device=device, precision=precision).embedding)
         mean, deviation = pooled[training].mean(dim=0), pooled[training].std(dim=0, correction=0)
-        deviation = torch.where(deviation > 1e-6, deviation, 1.0)
+        self._standard = mean, torch.where(deviation > 1e-6, deviation, 1.0)
         head = nn.Linear(self.network_.width, 1)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
-        vectors = Vectors(((pooled - mean) / deviation).to(device))
-        done = self._train(nn.Sequential(head, nn.Flatten(0)).to(device), vectors, y, training, seed)
+        vectors = Vectors(((pooled - mean) / self._standard[1]).to(device))
+        return nn.Sequential(head, nn.Flatten(0)).to(device), vectors
+
+    def _finish(self, fit: Fit, bank: ImageBank, training: Training) -> DeepTransfer:
+        """Take over what was trained, and fit the components."""
+        self.training_ = training
+        if self.train == "head":
+            self._take_head(fit.module)
+        with stage(torch_device(self.device), threads=self.threads):
+            inference = self._infer(bank)
+            self.pca_ = ExactPCA(self.components).fit(inference.embedding)
+        self.classes_ = np.array([0, 1])
+        self.inner_events_ = int(fit.y[self.inner_rows_].sum())
+        self.inner_auc_ = rank_auc(fit.y[self.inner_rows_], inference.logits[self.inner_rows_])
+        self.notes_ = [*training.notes, *([self.pca_.note_] if self.pca_.note_ else [])]
+        for note in self.notes_:
+            say(self.reporter, f"{self.backbone}: {note}")
+        return self
+
+    def _take_head(self, trained: nn.Module) -> None:
+        """The head on standardised features as one on the features themselves."""
+        mean, deviation = self._standard
+        head = trained.get_submodule("0")
+        assert isinstance(head, nn.Linear)
         with torch.no_grad():
             weight = head.weight.cpu() / deviation
             self.network_.head.weight.copy_(weight)
             self.network_.head.bias.copy_(head.bias.cpu() - (weight * mean).sum(dim=1))
-        return done
-
-    def _train(
-        self, module: nn.Module, inputs: Crops | Vectors, y: NDArray[np.int64], training: NDArray[np.intp], seed: int
-    ) -> Training:
-        schedule = Schedule(
-            self.epochs, self.patience, self.batch_size, self.learning_rate, self.weight_decay, self.imbalance
-        )
-        return train(
-            module,
-            inputs,
-            y,
-            training=training,
-            validation=self.inner_rows_,
-            schedule=schedule,
-            seed=seed,
-            label=self.backbone,
-            reporter=self.reporter,
-        )
+        del self._standard
 
     def _inference(self, bank: ImageBank) -> Inference:
         check_is_fitted(self)
@@ -275,13 +323,46 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
 
     def _infer(self, bank: ImageBank) -> Inference:
         """Logits and embeddings; those of the last two banks are kept, for `predict_proba` and `transform` in turn."""
-        key = f"{self.device} {self.threads} {self.embedding} {bank.digest}"
+        key = f"{self.device} {self.threads} {self.precision} {self.embedding} {bank.digest}"
         if key not in self._seen:
             device = torch_device(self.device)
             self.network_ = self.network_.to(device)
-            found = infer(self.network_, bank, device=device, embedding=self.embedding)
+            precision = resolve_precision(self.precision, device)
+            found = infer(self.network_, bank, device=device, embedding=self.embedding, precision=precision)
             self._seen = {**dict(list(self._seen.items())[-1:]), key: found}
         return self._seen[key]
+
+
+def fit_together(
+    jobs: Iterable[Job], reporter: Reporter | None = None, on_result: Callable[[int, DeepTransfer], None] | None = None
+) -> list[DeepTransfer | StageError]:
+    """Fit every estimator as its `fit` would; in order, the estimator or why it could not be fitted.
+
+    Up to `TOGETHER` are trained side by side.
+    jobs : of estimators with one device and one number of threads; taken as their turn comes
+    reporter : of several at once; one alone shows its progress through its own
+    on_result : called with (number of the job, estimator) as soon as it is fitted
+    """
+    ended: list[DeepTransfer | StageError] = []
+    waiting = iter(jobs)
+    for job in waiting:
+        estimator = job.estimator
+        device = torch_device(estimator.device)
+        now = [job, *islice(waiting, TOGETHER[device.type] - 1)]
+        if any((one.estimator.device, one.estimator.threads) != (estimator.device, estimator.threads) for one in now):
+            raise InputError("estimators that are fitted together need one `device` and one number of `threads`")
+        first = len(ended)
+        fits = [job.estimator._begin(job) for job in now]
+        with stage(device, threads=estimator.threads):
+            trained = train_together(fits, estimator.reporter if len(now) == 1 else reporter)
+        for number, (one, fit, done) in enumerate(zip(now, fits, trained, strict=True), start=first):
+            if isinstance(done, StageError):
+                ended.append(done)
+                continue
+            ended.append(one.estimator._finish(fit, one.bank, done))
+            if on_result is not None:
+                on_result(number, one.estimator)
+    return ended
 
 
 def _expit(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ def grad_cam(network: Network, crops: Tensor) -> Tensor:
         maps = network.features(crops)
     maps = maps.detach().clone().requires_grad_()
     with torch.enable_grad():
-        logits = network.head(network.pool(maps)).sum()
+        logits = network.decide(network.pool(maps)).sum()
         (gradient,) = torch.autograd.grad(logits, maps)
     weights = gradient.mean(dim=(2, 3), keepdim=True)
     return (weights * maps.detach()).sum(dim=1).relu()
@@ -39,15 +39,15 @@ def saliency_maps(network: Network, bank: ImageBank, *, device: torch.device) ->
 
     A map is all zero where nothing in the crop raises the log odds. Call it inside `device.stage`.
     """
-    images = torch.from_numpy(bank.images)
     size = bank.image_size
+    if not len(bank):
+        return np.zeros((0, size, size), dtype=np.float32)
+    images = torch.from_numpy(np.asarray(bank.images)).to(device)
 
-    def batch(rows: NDArray[np.intp]) -> tuple[Tensor]:
-        cam = grad_cam(network, centre(images[torch.from_numpy(rows)].to(device), size))
+    def batch(rows: Tensor) -> tuple[Tensor]:
+        cam = grad_cam(network, centre(images[rows], size))
         cam = functional.interpolate(cam.unsqueeze(1), size=(size, size), mode="bilinear", align_corners=False)
         peak = cam.amax(dim=(2, 3), keepdim=True)
         return (torch.where(peak > 0, cam / peak.clamp_min(torch.finfo(cam.dtype).tiny), 0.0).squeeze(1),)
 
-    if not len(bank):
-        return np.zeros((0, size, size), dtype=np.float32)
-    return in_batches(batch, len(bank))[0].numpy()
+    return in_batches(batch, len(bank), device, fill=True)[0].cpu().numpy()

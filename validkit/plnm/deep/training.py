@@ -1,29 +1,35 @@
-"""Fine-tuning: minibatches, class imbalance, early stopping on inner validation patients, and a record of it all."""
+"""Fine-tuning: minibatches, class imbalance, early stopping on inner validation patients, and a record of it all.
+
+Several trainings can share one device: they take turns batch by batch, on a CUDA device each on a stream of its own,
+and nothing waits for the device but the reading of an epoch's losses. Each ends as it would end alone.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
-from validkit.errors import InputError, StageError
-from validkit.plnm.deep.augment import Augmentation, augment, centre
-from validkit.plnm.deep.bank import ImageBank
+from validkit.errors import StageError
+from validkit.plnm.deep.chance import Chance
+from validkit.plnm.deep.checkpoint import Checkpoint
+from validkit.plnm.deep.crops import Inputs
 from validkit.plnm.deep.embedding import in_batches
+from validkit.plnm.deep.precision import Precision, check_precision, computing
 from validkit.plnm.deep.progress import say, work
+from validkit.plnm.deep.sampling import Imbalance, Rows, batches, class_weights, order
+from validkit.plnm.deep.scoring import cross_entropy, rank_auc
+from validkit.plnm.deep.steps import Captured, Plain, Step
 
 if TYPE_CHECKING:
     from validkit.engine import Reporter
-
-Imbalance = Literal["weighted-loss", "balanced-sampling", "none"]
-Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -65,260 +71,241 @@ class Training:
     notes: tuple[str, ...]
 
 
-class Inputs(Protocol):
-    """What a module learns from: patients by row, augmented for training and plain for validation."""
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """One training, ready to begin.
 
-    def draw(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-        """Augmentation parameters for the n samples of an epoch, one row each."""
-        ...
-
-    def augmented(self, rows: Rows, draws: NDArray[np.float64]) -> Tensor:
-        """Training input of these rows under these parameters."""
-        ...
-
-    def plain(self, rows: Rows) -> Tensor:
-        """Input of these rows as at prediction."""
-        ...
-
-
-class Crops:
-    """A bank on its device."""
-
-    def __init__(self, bank: ImageBank, augmentation: Augmentation, device: torch.device) -> None:
-        self.images = torch.from_numpy(bank.images).to(device)
-        self.image_size = bank.image_size
-        self.augmentation = augmentation
-
-    def draw(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-        """See `Augmentation.draw`."""
-        return self.augmentation.draw(rng, n)
-
-    def augmented(self, rows: Rows, draws: NDArray[np.float64]) -> Tensor:
-        """(b, 1, S, S) augmented, z-scored crops."""
-        return augment(self.images[self._index(rows)], draws, self.image_size)
-
-    def plain(self, rows: Rows) -> Tensor:
-        """(b, 1, S, S) z-scored crops."""
-        return centre(self.images[self._index(rows)], self.image_size)
-
-    def _index(self, rows: Rows) -> Tensor:
-        return torch.from_numpy(rows).to(self.images.device)
-
-
-class Vectors:
-    """Frozen features on their device; there is nothing to augment."""
-
-    def __init__(self, table: Tensor) -> None:
-        self.table = table
-
-    def draw(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-        """No parameters."""
-        return np.empty((n, 0))
-
-    def augmented(self, rows: Rows, draws: NDArray[np.float64]) -> Tensor:
-        """The rows themselves."""
-        return self.plain(rows)
-
-    def plain(self, rows: Rows) -> Tensor:
-        """(b, D) rows of the table."""
-        return self.table[torch.from_numpy(rows).to(self.table.device)]
-
-
-def train(
-    module: nn.Module,
-    inputs: Inputs,
-    y: NDArray[np.int64],
-    *,
-    training: Rows,
-    validation: Rows,
-    schedule: Schedule,
-    seed: int,
-    label: str,
-    reporter: Reporter | None = None,
-) -> Training:
-    """Train a module of one logit in place, and leave it with the weights of its best epoch.
-
-    module : answers `(b,)` logits for what `inputs` gives; already on its device
+    module : answers (b,) logits for what `inputs` gives; already on its device, and changed in place
     y : (n,) outcomes 0/1; training, validation : rows of each part, both with both classes
-    seed : of order, sampling and augmentation; dropout draws from torch's generator, so call this inside `device.stage`
+    seed : of order, sampling, augmentation and dropout
+    checkpoint : where finished epochs are kept, None keeps none
+    """
+
+    module: nn.Module
+    inputs: Inputs
+    y: NDArray[np.int64]
+    training: Rows
+    validation: Rows
+    schedule: Schedule
+    seed: int
+    label: str
+    precision: Precision = "fp32"
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module lies."""
+        return next(self.module.parameters()).device
+
+
+def train(fit: Fit, reporter: Reporter | None = None) -> Training:
+    """Train the module in place, and leave it with the weights of its best epoch; call it inside `device.stage`.
+
     The best epoch has the lowest validation loss, the first of equals. Training stops after `patience` epochs without a
     better one. Raises StageError where a loss is not finite, naming epoch and batch.
     """
-    rng = np.random.default_rng(seed)
-    weights = class_weights(y[training], schedule.imbalance)
-    optimizer = torch.optim.AdamW(
-        module.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
-    )
-    step = _Step(module, inputs, y, weights if schedule.imbalance == "weighted-loss" else (1.0, 1.0), optimizer)
-    curve: list[Epoch] = []
-    best, best_state = 0, module.state_dict()
-    with work(reporter, f"{label}: epochs", schedule.epochs) as finished:
-        for number in range(1, schedule.epochs + 1):
-            module.train()
-            order = _order(rng, training, y, schedule.imbalance)
-            draws = inputs.draw(rng, len(order))
-            losses = [
-                step(order[batch], draws[batch]) * len(batch) for batch in batches(len(order), schedule.batch_size)
-            ]
-            train_loss = _finite(torch.stack(losses).cpu(), label, number) / len(order)
-            logits = _predict(module, inputs, validation)
-            validation_loss = cross_entropy(logits, y[validation], weights).mean().item()
-            if not np.isfinite(validation_loss):
-                raise StageError(f"{label}: epoch {number}: the validation loss is {validation_loss}; {_MEND}")
-            curve.append(Epoch(number, train_loss, validation_loss, rank_auc(y[validation], logits.numpy())))
-            finished()
-            if best == 0 or validation_loss < curve[best - 1].validation_loss:
-                best, best_state = number, copy.deepcopy(module.state_dict())
-            elif number - best >= schedule.patience:
-                break
-    module.load_state_dict(best_state)
-    module.eval()
-    at = curve[best - 1]
-    say(
-        reporter,
-        f"{label}: {len(curve)} epochs, best {best}: "
-        f"validation loss {at.validation_loss:.3f}, AUC {at.validation_auc:.3f}",
-    )
-    return Training(tuple(curve), best, float(np.log(weights[1] / weights[0])), tuple(step.notes))
+    [done] = train_together([fit], reporter)
+    if isinstance(done, StageError):
+        raise done
+    return done
+
+
+def train_together(fits: Sequence[Fit], reporter: Reporter | None = None) -> list[Training | StageError]:
+    """Train every module in place as `train` would, side by side; in order, what came of each or why it ended."""
+    ended: dict[int, Training | StageError] = {}
+    label = f"{fits[0].label}: epochs" if len(fits) == 1 else f"{len(fits)} networks: epochs"
+    with work(reporter, label, sum(fit.schedule.epochs for fit in fits)) as finished:
+        courses = {i: _Course(fit) for i, fit in enumerate(fits)}
+        turns = {i: course.run() for i, course in courses.items()}
+        shown = dict.fromkeys(courses, 0)
+        while turns:
+            for i, turn in list(turns.items()):
+                course = courses[i]
+                with course.turn():
+                    try:
+                        next(turn)
+                    except StopIteration:
+                        ended[i] = course.result()
+                        del turns[i]
+                    except StageError as error:
+                        ended[i] = error
+                        del turns[i]
+                seen = len(course.curve) if i in turns else fits[i].schedule.epochs
+                for _ in range(seen - shown[i]):
+                    finished()
+                shown[i] = seen
+    for i, course in courses.items():
+        if isinstance(ended[i], Training):
+            say(reporter, course.summary())
+    return [ended[i] for i in range(len(fits))]
+
+
+class _Course:
+    """A training between its first and its last epoch."""
+
+    def __init__(self, fit: Fit) -> None:
+        check_precision(fit.precision, fit.device)
+        schedule, cuda = fit.schedule, fit.device.type == "cuda"
+        self.fit = fit
+        self.chance = Chance(fit.seed, fit.device)
+        self.stream = torch.cuda.Stream(fit.device) if cuda else None
+        if self.stream is not None:
+            self.stream.wait_stream(torch.cuda.current_stream(fit.device))
+        self.class_weights = class_weights(fit.y[fit.training], schedule.imbalance)
+        with self.turn():
+            self.targets = torch.from_numpy(fit.y.astype(np.float32)).to(fit.device)
+            self.weights = torch.where(self.targets > 0.5, self.class_weights[1], self.class_weights[0])
+            self.optimizer = torch.optim.AdamW(
+                fit.module.parameters(),
+                lr=schedule.learning_rate,
+                weight_decay=schedule.weight_decay,
+                fused=True,
+                capturable=cuda,
+            )
+            in_loss = self.weights if schedule.imbalance == "weighted-loss" else torch.ones_like(self.weights)
+            plain = Plain(fit.module, fit.inputs, self.targets, in_loss, self.optimizer, fit.precision)
+            self.step: Step = Captured(plain) if cuda else plain
+        self.curve: list[Epoch] = []
+        self.best = 0
+        self.best_state: dict[str, Any] = {}
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """What is launched inside runs on this training's stream and draws from its generators."""
+        with ExitStack() as stack:
+            if self.stream is not None:
+                stack.enter_context(torch.cuda.stream(self.stream))
+            stack.enter_context(self.chance.own())
+            yield
+
+    def run(self) -> Iterator[None]:
+        """Train to the end; gives way after every batch, and while the device still works on an epoch."""
+        fit = self.fit
+        if fit.checkpoint is not None:
+            self._restore(fit.checkpoint.read())
+        while len(self.curve) < fit.schedule.epochs and not self._patience_spent:
+            fit.module.train()
+            rows = order(self.chance.numpy, fit.training, fit.y, fit.schedule.imbalance)
+            draws = fit.inputs.draw(self.chance.numpy, len(rows))
+            rows_there, draws_there = (self._there(torch.from_numpy(np.ascontiguousarray(a))) for a in (rows, draws))
+            losses = []
+            for batch in batches(len(rows), fit.schedule.batch_size):
+                here = slice(int(batch[0]), int(batch[-1]) + 1)
+                losses.append(self.step(rows_there[here], draws_there[here]) * len(batch))
+                yield
+            read = self._read(torch.stack(losses), self._logits())
+            while not read.ready:
+                yield
+            self._judge(*read.values)
+            self._keep()
+        fit.module.load_state_dict(self.best_state)
+        fit.module.eval()
+        if self.stream is not None:
+            self.stream.synchronize()
+
+    def result(self) -> Training:
+        """What came of it."""
+        offset = float(np.log(self.class_weights[1] / self.class_weights[0]))
+        return Training(tuple(self.curve), self.best, offset, tuple(self.step.plain.notes))
+
+    def summary(self) -> str:
+        """`resnet50: 12 epochs, best 2: validation loss 0.512, AUC 0.811`."""
+        at = self.curve[self.best - 1]
+        return (
+            f"{self.fit.label}: {len(self.curve)} epochs, best {self.best}: "
+            f"validation loss {at.validation_loss:.3f}, AUC {at.validation_auc:.3f}"
+        )
+
+    @property
+    def _patience_spent(self) -> bool:
+        return bool(self.curve) and len(self.curve) - self.best >= self.fit.schedule.patience
+
+    def _there(self, values: Tensor) -> Tensor:
+        """The values on the device, without waiting for it."""
+        if self.stream is None:
+            return values
+        return values.pin_memory().to(self.fit.device, non_blocking=True)
+
+    def _logits(self) -> Tensor:
+        """Of the inner validation part, (m,) float32 on the device."""
+        fit = self.fit
+        fit.module.eval()
+        rows = self._there(torch.from_numpy(fit.validation))
+
+        def batch(at: Tensor) -> tuple[Tensor]:
+            with computing(fit.precision, fit.device):
+                return (fit.module(fit.inputs.plain(rows[at])).float(),)
+
+        with torch.no_grad():
+            return in_batches(batch, len(rows), fit.device)[0]
+
+    def _read(self, losses: Tensor, logits: Tensor) -> _Reading:
+        rows = self._there(torch.from_numpy(self.fit.validation))
+        each = cross_entropy(logits, self.targets[rows], self.weights[rows])
+        return _Reading((losses, each.mean(), logits), self.stream)
+
+    def _judge(self, losses: Tensor, validation: Tensor, logits: Tensor) -> None:
+        fit, number = self.fit, len(self.curve) + 1
+        train_loss = _finite(losses, fit.label, number) / len(fit.training)
+        validation_loss = validation.item()
+        if not np.isfinite(validation_loss):
+            raise StageError(f"{fit.label}: epoch {number}: the validation loss is {validation_loss}; {_MEND}")
+        auc = rank_auc(fit.y[fit.validation], logits.numpy())
+        self.curve.append(Epoch(number, train_loss, validation_loss, auc))
+        if self.best == 0 or validation_loss < self.curve[self.best - 1].validation_loss:
+            self.best, self.best_state = number, copy.deepcopy(fit.module.state_dict())
+
+    def _keep(self) -> None:
+        """Write the epoch down where that is due."""
+        checkpoint = self.fit.checkpoint
+        if checkpoint is None or not checkpoint.due:
+            return
+        checkpoint.write(
+            {
+                "module": self.fit.module.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "best": self.best,
+                "best_state": self.best_state,
+                "curve": [asdict(epoch) for epoch in self.curve],
+                "chance": self.chance.state(),
+                "parts": self.step.plain.parts,
+                "notes": self.step.plain.notes,
+            }
+        )
+
+    def _restore(self, state: dict[str, Any] | None) -> None:
+        """Go on after the epoch that was written down, if any was."""
+        if state is None:
+            return
+        self.fit.module.load_state_dict(state["module"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best, self.best_state = state["best"], state["best_state"]
+        self.curve = [Epoch(**epoch) for epoch in state["curve"]]
+        self.chance.restore(state["chance"])
+        self.step.plain.parts, self.step.plain.notes = state["parts"], list(state["notes"])
+
+
+class _Reading:
+    """Values on their way from the device to the host."""
+
+    def __init__(self, values: Sequence[Tensor], stream: torch.cuda.Stream | None) -> None:
+        self._event = None
+        if stream is None:
+            self.values = tuple(values)
+            return
+        self.values = tuple(torch.empty_like(value, device="cpu", pin_memory=True) for value in values)
+        for there, here in zip(values, self.values, strict=True):
+            here.copy_(there, non_blocking=True)
+        self._event = torch.cuda.Event()
+        self._event.record(stream)
+
+    @property
+    def ready(self) -> bool:
+        """Whether they have arrived."""
+        return self._event is None or self._event.query()
 
 
 _MEND = "lower learning_rate, or look for crops without contrast"
-
-
-class _Step:
-    """One update; on a CUDA device out of memory the batch goes through in parts, gradients added up."""
-
-    def __init__(
-        self,
-        module: nn.Module,
-        inputs: Inputs,
-        y: NDArray[np.int64],
-        weights: tuple[float, float],
-        optimizer: torch.optim.Optimizer,
-    ) -> None:
-        self.module = module
-        self.inputs = inputs
-        self.y = y
-        self.weights = weights
-        self.optimizer = optimizer
-        self.parts = 1
-        self.notes: list[str] = []
-
-    def __call__(self, rows: Rows, draws: NDArray[np.float64]) -> Tensor:
-        """Mean loss of the batch, on the device."""
-        while True:
-            try:
-                loss = self._gradients(rows, draws)
-                break
-            except torch.OutOfMemoryError as error:
-                self._split(len(rows), error)
-        self.optimizer.step()
-        return loss
-
-    def _gradients(self, rows: Rows, draws: NDArray[np.float64]) -> Tensor:
-        self.optimizer.zero_grad(set_to_none=True)
-        total: Tensor | float = 0.0
-        for part in np.array_split(np.arange(len(rows)), min(self.parts, max(len(rows) // 2, 1))):
-            logits = self.module(self.inputs.augmented(rows[part], draws[part]))
-            loss = cross_entropy(logits, self.y[rows[part]], self.weights).sum() / len(rows)
-            torch.autograd.backward(loss)
-            total = total + loss.detach()
-        assert isinstance(total, Tensor)
-        return total
-
-    def _split(self, size: int, error: BaseException) -> None:
-        if self.parts * 2 > size // 2:
-            raise StageError(
-                f"the CUDA device has no memory for 2 crops at a time (batch of {size} in {self.parts} parts); "
-                "use a smaller image_size or backbone, or device = cpu"
-            ) from error
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.cuda.empty_cache()
-        self.parts *= 2
-        self.notes.append(
-            f"out of memory: batches of {size} went through in {self.parts} parts with accumulated gradients; "
-            "batch normalisation saw the parts"
-        )
-
-
-def cross_entropy(logits: Tensor, y: NDArray[np.int64], weights: tuple[float, float]) -> Tensor:
-    """(b,) binary cross-entropies, each multiplied by its class's weight."""
-    target = torch.from_numpy(y.astype(np.float32)).to(logits.device)
-    each = torch.where(target > 0.5, weights[1], weights[0])
-    return functional.binary_cross_entropy_with_logits(logits, target, weight=each, reduction="none")
-
-
-def class_weights(y: NDArray[np.int64], imbalance: Imbalance) -> tuple[float, float]:
-    """Weights of non-events and events: n / (2 n_class), which average to 1, or 1 and 1 for "none"."""
-    if imbalance not in ("weighted-loss", "balanced-sampling", "none"):
-        raise InputError(f'`imbalance` must be "weighted-loss", "balanced-sampling" or "none"; got {imbalance!r}')
-    if imbalance == "none":
-        return 1.0, 1.0
-    n, events = len(y), int(y.sum())
-    return n / (2.0 * (n - events)), n / (2.0 * events)
-
-
-def batches(n: int, size: int) -> Iterator[NDArray[np.intp]]:
-    """Positions 0..n-1, `size` at a time; a last batch of one joins the one before, for batch normalisation's sake."""
-    starts = list(range(0, n, size))
-    if len(starts) > 1 and n - starts[-1] == 1:
-        starts.pop()
-    for start, stop in zip(starts, [*starts[1:], n], strict=True):
-        yield np.arange(start, stop)
-
-
-def inner_split(
-    y: NDArray[np.int64], fraction: float, seed: int, groups: NDArray[np.int64] | None = None
-) -> tuple[Rows, Rows]:
-    """Rows of the training and the inner validation part, sorted; of each class the rounded fraction, at least one.
-
-    groups : (n,) rows of one group stay on one side; a group with any event counts as one with the event
-    Raises StageError where a class has fewer than two patients in training after it.
-    """
-    if groups is not None:
-        _, first, member = np.unique(groups, return_index=True, return_inverse=True)
-        event = np.zeros(len(first), dtype=np.int64)
-        np.maximum.at(event, member, y)
-        training, held = inner_split(event, fraction, seed)
-        return np.flatnonzero(np.isin(member, training)), np.flatnonzero(np.isin(member, held))
-    rng = np.random.default_rng(seed)
-    validation: list[Rows] = []
-    for outcome in (0, 1):
-        rows = np.flatnonzero(y == outcome)
-        count = max(1, round(fraction * len(rows)))
-        if len(rows) - count < 2:
-            raise StageError(
-                f"early stopping holds back {count} of {len(rows)} patients with outcome {outcome}, which leaves fewer "
-                "than 2 to train on; more patients or a smaller inner_validation are needed"
-            )
-        validation.append(rng.permutation(rows)[:count])
-    held = np.sort(np.concatenate(validation))
-    return np.setdiff1d(np.arange(len(y)), held), held
-
-
-def rank_auc(y: NDArray[np.int64], score: NDArray[np.floating]) -> float:
-    """Mann-Whitney AUC, ties counted half; y holds both classes."""
-    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
-    midranks = np.cumsum(counts) - (counts - 1) / 2.0
-    events = int(y.sum())
-    return float((midranks[inverse][y == 1].sum() - events * (events + 1) / 2.0) / (events * (len(y) - events)))
-
-
-def _order(rng: np.random.Generator, rows: Rows, y: NDArray[np.int64], imbalance: Imbalance) -> Rows:
-    if imbalance != "balanced-sampling":
-        return rng.permutation(rows)
-    outcome = rng.random(len(rows)) < 0.5
-    events, others = rows[y[rows] == 1], rows[y[rows] == 0]
-    drawn = np.where(
-        outcome, events[rng.integers(len(events), size=len(rows))], others[rng.integers(len(others), size=len(rows))]
-    )
-    return np.asarray(drawn, dtype=np.intp)
-
-
-def _predict(module: nn.Module, inputs: Inputs, rows: Rows) -> Tensor:
-    module.eval()
-    with torch.no_grad():
-        return in_batches(lambda at: (module(inputs.plain(rows[at])),), len(rows))[0]
 
 
 def _finite(losses: Tensor, label: str, epoch: int) -> float:
