@@ -8,6 +8,7 @@ import sys
 
 BENCHMARKS = {
     "statistics": "speed of the statistics against today's packages, as ratios in one run",
+    "gpu": "throughput of the deep core, beside the usual recipe and the device's own limit",
     "mutation": "do the tests notice small faults put into the statistics?",
     "null": "with outcomes shuffled, no signal is left",
     "picture": "the README's picture of a report",

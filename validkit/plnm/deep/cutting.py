@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from validkit.errors import InputError
 from validkit.plnm.deep.bank import ImageBank, padding_of
 
+Taps = tuple[NDArray[np.intp], NDArray[np.float64]]
 PERCENTILES = (0.5, 99.5)
 """darkest and brightest percentile of an image that is not 8-bit, mapped to 0 and 255"""
 
@@ -79,8 +80,9 @@ def _cut(
     taps = [
         _taps((low + high) / 2.0, step, side, length) for (low, high), length in zip(extents, pixels.shape, strict=True)
     ]
-    image = _resample(_eight_bit(pixels), taps)
-    outline = _resample(mask.astype(np.float64), taps)
+    window, taps = _window(taps)
+    image = _resample(_eight_bit(pixels)[window], taps)
+    outline = _resample(mask[window].astype(np.float64), taps)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8), outline >= 0.5
 
 
@@ -94,7 +96,7 @@ def _eight_bit(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     return stretched
 
 
-def _taps(centre: float, step: float, side: int, length: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def _taps(centre: float, step: float, side: int, length: int) -> Taps:
     """For each of `side` outputs: indices of source pixels and their weights, (side, k) each.
 
     centre : of the window, in source pixels from the image's edge; step : source pixels an output pixel
@@ -107,13 +109,21 @@ def _taps(centre: float, step: float, side: int, length: int) -> tuple[NDArray[n
     return np.clip(index, 0, length - 1), weight / weight.sum(axis=1, keepdims=True)
 
 
-def _resample(
-    image: NDArray[np.float64], taps: Sequence[tuple[NDArray[np.intp], NDArray[np.float64]]]
-) -> NDArray[np.float64]:
+def _window(taps: Sequence[Taps]) -> tuple[tuple[slice, slice], list[Taps]]:
+    """The part of an image that the taps read, and the taps within it."""
+    (top, bottom), (left, right) = ((int(index.min()), int(index.max()) + 1) for index, _ in taps)
+    moved = [(index - start, weight) for (index, weight), start in zip(taps, (top, left), strict=True)]
+    return (slice(top, bottom), slice(left, right)), moved
+
+
+def _resample(image: NDArray[np.float64], taps: Sequence[Taps]) -> NDArray[np.float64]:
     """Rows, then columns; a plain sum over taps, so that the bytes depend on no BLAS."""
     for index, weight in taps:
         total = np.zeros((len(index), image.shape[1]))
-        for tap in range(index.shape[1]):
-            total += weight[:, tap, None] * image[index[:, tap]]
-        image = total.T
+        part = np.empty_like(total)
+        for tap in np.flatnonzero(weight.any(axis=0)):
+            np.take(image, index[:, tap], axis=0, out=part, mode="clip")
+            part *= weight[:, tap, None]
+            total += part
+        image = np.ascontiguousarray(total.T)
     return image

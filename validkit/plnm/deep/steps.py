@@ -148,6 +148,6 @@ class Captured:
         rows, draws = rows.clone(), draws.clone()
         graph = torch.cuda.CUDAGraph()
         self.plain.optimizer.zero_grad(set_to_none=True)
-        with torch.cuda.graph(graph, stream=torch.cuda.current_stream(rows.device)):
+        with torch.cuda.graph(graph):
             loss = self.plain(rows, draws)
         return _Recorded(graph, rows, draws, loss)

@@ -140,6 +140,11 @@ def train_together(fits: Sequence[Fit], reporter: Reporter | None = None) -> lis
     return [ended[i] for i in range(len(fits))]
 
 
+def update_of(fit: Fit) -> Step:
+    """The step by which `train` learns from one batch, with an optimiser of its own; the module must be training."""
+    return _Course(fit).step
+
+
 class _Course:
     """A training between its first and its last epoch."""
 
