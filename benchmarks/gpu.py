@@ -137,6 +137,7 @@ def run(options: argparse.Namespace) -> int:
     if device.type != "cuda":
         print("no CUDA device: the figures are those of this CPU, and none is a GPU's")
     record: dict[str, Any] = {"machine": machine(device), "small": options.small, "parts": {}}
+    record["parts"] = parts_before(path, record)
     for name, part in PARTS.items():
         if options.only not in name:
             continue
@@ -149,6 +150,16 @@ def run(options: argparse.Namespace) -> int:
             write(path, record)  # a run that is cut off keeps what it measured
     print(f"written to {path}")
     return 0
+
+
+def parts_before(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """What an earlier run measured on the same machine, which a run of other parts keeps."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    same = all(before.get(key) == record[key] for key in ("machine", "small"))
+    return dict(before["parts"]) if same else {}
 
 
 def write(path: Path, record: dict[str, Any]) -> None:

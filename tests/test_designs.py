@@ -424,3 +424,26 @@ def test_heart_leaves_each_hospital_out(shared: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert model["sets"]["held-out"]["imputed_copies"] == 2
     assert 0.6 < model["pooled"]["auc"]["estimate"]["value"] < 0.95
+
+
+def test_fits_are_spread_over_cards_and_resume_on_any_of_them(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two places on this CPU stand in for two cards: who works where changes no byte and no record."""
+    from validkit import fitting
+
+    expected = run_protocol(declared("kfold"), out=tmp_path / "one", cohort=table, engine="sequential")
+    monkeypatch.setattr(fitting, "cards_of", lambda _: ["cpu", "cpu"])
+    found = run_protocol(declared("kfold"), out=tmp_path / "two", cohort=table, engine="loky:4")
+    assert (found / "predictions.parquet").read_bytes() == (expected / "predictions.parquet").read_bytes()
+
+
+def test_cards_are_those_that_torch_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    from validkit import provenance
+
+    monkeypatch.setattr(provenance, "_cuda_devices", lambda: 3)
+    assert provenance.cards_of("cuda") == ["cuda:0", "cuda:1", "cuda:2"]
+    assert provenance.cards_of("cuda:1") == ["cuda:1"]
+    assert provenance.cards_of("cpu") == ["cpu"]
+    monkeypatch.setattr(provenance, "_cuda_devices", lambda: 1)
+    assert provenance.cards_of("cuda") == ["cuda"]

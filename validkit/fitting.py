@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from validkit.errors import StageError
 from validkit.plan import HOLDOUT, Plan
 from validkit.preparing import Prepared
 from validkit.protocol import Protocol
-from validkit.provenance import versions
+from validkit.provenance import cards_of, versions
 from validkit.sections import PLNM, Estimators
 from validkit.store import Store, digest
 from validkit.unit import Fitted, Shared, UnitTask, fit_unit
@@ -92,14 +92,25 @@ def _made_with(protocol: Protocol) -> list[str | None]:
 def _fit(
     shared: Shared, left: Sequence[UnitTask], workshop: Workshop, keep: Callable[[UnitTask, Fitted], None]
 ) -> None:
-    """Units side by side where there are several and no GPU; else one after the other, each in parallel inside."""
-    reporter = workshop.reporter or Silent()
-    if len(left) > 1 and workshop.device == "cpu":
-        one = partial(_fit_one, shared=shared)
-        map_tasks(one, left, engine=workshop.engine, label=LABEL, reporter=reporter, on_result=keep)
+    """Units side by side where there are several, one a card on CUDA; else one after the other, parallel inside."""
+    reporter, cards = workshop.reporter or Silent(), cards_of(workshop.device)
+    side_by_side = workshop.device == "cpu" or (len(cards) > 1 and workshop.engine != "sequential")
+    if len(left) > 1 and side_by_side:
+        placed = [(task, cards[place % len(cards)]) for place, task in enumerate(left)]
+        one = partial(_fit_placed, shared=shared)
+        engine = f"loky:{len(cards)}" if len(cards) > 1 and is_local(workshop.engine) else workshop.engine
+        map_tasks(
+            one, placed, engine=engine, label=LABEL, reporter=reporter, on_result=lambda of, done: keep(of[0], done)
+        )
         return
     for task in left:
         keep(task, _fit_one(task, shared=shared, engine=workshop.engine, reporter=workshop.reporter))
+
+
+def _fit_placed(placed: tuple[UnitTask, str], *, shared: Shared) -> Fitted:
+    """The unit on the device that it was given."""
+    task, device = placed
+    return _fit_one(task, shared=replace(shared, device=device))
 
 
 def _fit_one(task: UnitTask, *, shared: Shared, engine: str = "sequential", reporter: Reporter | None = None) -> Fitted:

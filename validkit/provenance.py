@@ -64,6 +64,12 @@ def resolve_device(device: str) -> str:
     return device
 
 
+def cards_of(device: str) -> list[str]:
+    """The devices over which a plan's fits may be spread: every CUDA device for "cuda", else this one alone."""
+    count = _cuda_devices() if device == "cuda" else 1
+    return [f"cuda:{number}" for number in range(count)] if count > 1 else [device]
+
+
 def _cuda_devices() -> int:
     """How many CUDA devices torch sees; none where it is not installed."""
     try:

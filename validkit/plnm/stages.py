@@ -90,8 +90,11 @@ def digest_of_deep(estimator: DeepTransfer, bank: str, *rows: np.ndarray | None)
 
 
 def settings_of(estimator: Any) -> dict[str, Any]:
-    """The settings that a fit depends on; where it shows its progress is not one."""
-    return {name: value for name, value in estimator.get_params(deep=False).items() if name != "reporter"}
+    """The settings that a fit depends on; where it shows its progress is none, nor which of several cards it took."""
+    found = {name: value for name, value in estimator.get_params(deep=False).items() if name != "reporter"}
+    if str(found.get("device", "")).startswith("cuda:"):
+        found["device"] = "cuda"
+    return found
 
 
 def weights_of(estimator: DeepTransfer) -> str | None:

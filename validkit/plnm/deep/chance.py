@@ -18,13 +18,16 @@ from validkit.plnm.deep.device import seeds
 
 
 class Chance:
-    """numpy : generator of order, sampling and augmentation; both from the seed, whatever was drawn before."""
+    """numpy : generator of order, sampling and augmentation; both from the seed, whatever was drawn before.
 
-    def __init__(self, seed: int, device: torch.device) -> None:
+    rank : of a process among several that train together: they draw one order, and dropout each its own
+    """
+
+    def __init__(self, seed: int, device: torch.device, rank: int = 0) -> None:
         self.numpy = np.random.default_rng(seed)
         self.device = device
         kinds = [torch.device("cpu"), *([device] if device.type == "cuda" else [])]
-        self._torch = [torch.Generator(kind).manual_seed(seeds(seed, 1)[0]).get_state() for kind in kinds]
+        self._torch = [torch.Generator(kind).manual_seed(seeds(seed, rank + 1)[rank]).get_state() for kind in kinds]
         self._inside = False
 
     @contextmanager

@@ -28,7 +28,7 @@ def torch_device(device: str) -> torch.device:
 def stage(device: torch.device, *, seed: int | None = None, threads: int = THREADS) -> Iterator[None]:
     """Run under a fixed number of threads, deterministic cuDNN without TF32, and a seeded global generator.
 
-    seed : of torch's generators inside (dropout draws from them); None leaves them as they are.
+    seed : of torch's generators inside (initial weights draw from them); None leaves them as they are.
     Threads, cuDNN flags and the state of the generators are restored on the way out.
     """
     with ExitStack() as stack:

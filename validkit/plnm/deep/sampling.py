@@ -24,10 +24,13 @@ def class_weights(y: NDArray[np.int64], imbalance: Imbalance) -> tuple[float, fl
     return n / (2.0 * (n - events)), n / (2.0 * events)
 
 
-def batches(n: int, size: int) -> Iterator[NDArray[np.intp]]:
-    """Positions 0..n-1, `size` at a time; a last batch of one joins the one before, for batch normalisation's sake."""
+def batches(n: int, size: int, least: int = 2) -> Iterator[NDArray[np.intp]]:
+    """Positions 0..n-1, `size` at a time; a last batch of fewer than `least` joins the one before.
+
+    Batch normalisation needs two rows, in each process where several train together.
+    """
     starts = list(range(0, n, size))
-    if len(starts) > 1 and n - starts[-1] == 1:
+    if len(starts) > 1 and n - starts[-1] < least:
         starts.pop()
     for start, stop in zip(starts, [*starts[1:], n], strict=True):
         yield np.arange(start, stop)

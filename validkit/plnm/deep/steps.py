@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from validkit.errors import StageError
 from validkit.plnm.deep.crops import Inputs
 from validkit.plnm.deep.precision import Precision, computing
+from validkit.plnm.deep.ranks import Ranks
 from validkit.plnm.deep.scoring import cross_entropy
 
+ALONE = Ranks()
 EAGER = 3
 """batches of a size that go through as they are before their step is captured: libraries settle their choices there"""
 
@@ -28,7 +30,10 @@ class Step(Protocol):
         ...
 
     def __call__(self, rows: Tensor, draws: Tensor) -> Tensor:
-        """Learn from these rows; the batch's mean loss, on the device. Nothing waits for the device."""
+        """Learn from these rows; the batch's mean loss, on the device. Nothing waits for the device.
+
+        Where several processes train together, each returns what its share adds to the mean.
+        """
         ...
 
 
@@ -47,6 +52,7 @@ class Plain:
         weights: Tensor,
         optimizer: torch.optim.Optimizer,
         precision: Precision,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.module = module
         self.inputs = inputs
@@ -54,6 +60,7 @@ class Plain:
         self.weights = weights
         self.optimizer = optimizer
         self.precision = precision
+        self.ranks = ranks
         self.parts = 1
         self.notes: list[str] = []
 
@@ -75,6 +82,10 @@ class Plain:
 
     def split(self, size: int, error: BaseException) -> None:
         """Twice as many parts from now on, and a note of it."""
+        if self.ranks.several:
+            raise StageError(
+                f"a CUDA device has no memory for its share of a batch of {size}; use more devices or a smaller batch"
+            ) from error
         if self.parts * 2 > size // 2:
             raise StageError(
                 f"the CUDA device has no memory for 2 crops at a time (batch of {size} in {self.parts} parts); "
@@ -90,16 +101,16 @@ class Plain:
 
     def _gradients(self, rows: Tensor, draws: Tensor) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
-        total: Tensor | float = 0.0
+        whole, total = len(rows), torch.zeros((), device=rows.device)
+        rows, draws = self.ranks.share(rows), self.ranks.share(draws)
         for part in np.array_split(np.arange(len(rows)), min(self.parts, max(len(rows) // 2, 1))):
             here = slice(int(part[0]), int(part[-1]) + 1)
             own = rows[here]
             with computing(self.precision, rows.device):
                 logits = self.module(self.inputs.augmented(own, draws[here]))
-            loss = cross_entropy(logits.float(), self.targets[own], self.weights[own]).sum() / len(rows)
-            torch.autograd.backward(loss)
+            loss = cross_entropy(logits.float(), self.targets[own], self.weights[own]).sum() / whole
+            torch.autograd.backward(loss * self.ranks.world)  # gradients are averaged over the processes
             total = total + loss.detach()
-        assert isinstance(total, Tensor)
         return total
 
 

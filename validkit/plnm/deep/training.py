@@ -24,6 +24,7 @@ from validkit.plnm.deep.crops import Inputs
 from validkit.plnm.deep.embedding import in_batches
 from validkit.plnm.deep.precision import Precision, check_precision, computing
 from validkit.plnm.deep.progress import say, work
+from validkit.plnm.deep.ranks import ranks_here
 from validkit.plnm.deep.sampling import Imbalance, Rows, batches, class_weights, order
 from validkit.plnm.deep.scoring import cross_entropy, rank_auc
 from validkit.plnm.deep.steps import Captured, Plain, Step
@@ -152,7 +153,8 @@ class _Course:
         check_precision(fit.precision, fit.device)
         schedule, cuda = fit.schedule, fit.device.type == "cuda"
         self.fit = fit
-        self.chance = Chance(fit.seed, fit.device)
+        self.ranks = ranks_here()
+        self.chance = Chance(fit.seed, fit.device, self.ranks.rank)
         self.stream = torch.cuda.Stream(fit.device) if cuda else None
         if self.stream is not None:
             self.stream.wait_stream(torch.cuda.current_stream(fit.device))
@@ -168,8 +170,9 @@ class _Course:
                 capturable=cuda,
             )
             in_loss = self.weights if schedule.imbalance == "weighted-loss" else torch.ones_like(self.weights)
-            plain = Plain(fit.module, fit.inputs, self.targets, in_loss, self.optimizer, fit.precision)
-            self.step: Step = Captured(plain) if cuda else plain
+            module = self.ranks.wrapped(fit.module)
+            plain = Plain(module, fit.inputs, self.targets, in_loss, self.optimizer, fit.precision, self.ranks)
+            self.step: Step = Captured(plain) if cuda and not self.ranks.several else plain
         self.curve: list[Epoch] = []
         self.best = 0
         self.best_state: dict[str, Any] = {}
@@ -194,11 +197,11 @@ class _Course:
             draws = fit.inputs.draw(self.chance.numpy, len(rows))
             rows_there, draws_there = (self._there(torch.from_numpy(np.ascontiguousarray(a))) for a in (rows, draws))
             losses = []
-            for batch in batches(len(rows), fit.schedule.batch_size):
+            for batch in batches(len(rows), fit.schedule.batch_size, least=2 * self.ranks.world):
                 here = slice(int(batch[0]), int(batch[-1]) + 1)
                 losses.append(self.step(rows_there[here], draws_there[here]) * len(batch))
                 yield
-            read = self._read(torch.stack(losses), self._logits())
+            read = self._read(self.ranks.total(torch.stack(losses)), self._logits())
             while not read.ready:
                 yield
             self._judge(*read.values)
@@ -241,8 +244,11 @@ class _Course:
             with computing(fit.precision, fit.device):
                 return (fit.module(fit.inputs.plain(rows[at])).float(),)
 
+        self.ranks.from_first(*fit.module.buffers())
         with torch.no_grad():
-            return in_batches(batch, len(rows), fit.device)[0]
+            logits = in_batches(batch, len(rows), fit.device)[0]
+        self.ranks.from_first(logits)
+        return logits
 
     def _read(self, losses: Tensor, logits: Tensor) -> _Reading:
         rows = self._there(torch.from_numpy(self.fit.validation))
@@ -263,7 +269,7 @@ class _Course:
     def _keep(self) -> None:
         """Write the epoch down where that is due."""
         checkpoint = self.fit.checkpoint
-        if checkpoint is None or not checkpoint.due:
+        if checkpoint is None or not self.ranks.first or not checkpoint.due:
             return
         checkpoint.write(
             {
