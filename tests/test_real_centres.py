@@ -80,6 +80,13 @@ def test_breast_us_runs_on_real_images_as_planned(developed: Path) -> None:
     nomogram = next(model for model in found["models"] if model["name"] == "nomogram")["sets"]["held-out"]
     assert (nomogram["n"], nomogram["events"]) == (18, 9)
     assert nomogram["auc"]["value"] > 0.6, "BI-RADS alone tells malignant from benign better than this"
+    deep = {model["name"]: model for model in found["models"] if model["family"] == "deep"}
+    assert list(deep) == ["deep/efficientnet-lite0", "deep/efficientnet-lite0/frozen"]
+    areas = [model["sets"]["held-out"]["auc"] for model in deep.values()]
+    assert all(auc["low"] <= auc["value"] <= auc["high"] for auc in areas)
+    assert areas[0]["value"] != areas[1]["value"]
+    assert not deep["deep/efficientnet-lite0/frozen"]["chosen"]
+    assert "Deep (efficientnet-lite0, frozen)" in (developed / "report.html").read_text()
     assert (developed / "report.html").stat().st_size > 100_000
     validkit("verify", str(developed))
 

@@ -189,9 +189,9 @@ def _of_plnm(stage: str, task: str, fits: int, n: float, model: PLNM, device: st
     if stage == "selection":
         return fits * _selection(task, n, model)
     if stage == "deep":
-        name, _, folds = task.partition(", ")
-        share = 1 - 1 / model.cross_fitting.folds if folds else 1.0
-        return fits * _network(name, n * share, model, device)
+        name, _, part = task.partition(", ")
+        share = 1 - 1 / model.cross_fitting.folds if part.endswith("folds") else 1.0
+        return fits * _network(name, n * share, model, device, frozen=part == "frozen")
     if stage == "classifiers":
         return fits * CLASSIFIERS.get(task.rpartition("/")[2], OTHER).seconds(
             n * (1 - 1 / model.classifiers.search.folds)
@@ -207,13 +207,13 @@ def _selection(method: str, n: float, model: PLNM) -> float:
     return SELECTION.get(method, 0.1) * (n / 300) * FEATURES[model.radiomics.preset] / 850
 
 
-def _network(name: str, n: float, model: PLNM, device: str) -> float:
+def _network(name: str, n: float, model: PLNM, device: str, *, frozen: bool = False) -> float:
     """Every declared epoch (early stopping only shortens it), and one more pass for components and predictions."""
     small, large = EPOCH.get(name, EPOCH["resnet50"])
     pixels = model.deep.image_size**2
     epoch = small + (large - small) * (pixels - 64**2) / (128**2 - 64**2)
     epoch = max(epoch, 0.25 * small)
-    passes = model.deep.epochs + 1 if model.deep.train == "all" else 2
+    passes = model.deep.epochs + 1 if model.deep.train == "all" and not frozen else 2
     return 1.0 + passes * epoch * n / 100 / (FASTER if device.startswith("cuda") else 1.0)
 
 

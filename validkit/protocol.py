@@ -112,7 +112,8 @@ class Protocol(Section):
         """Every model that the protocol judges, by the names that predictions bear; none known for a bundle."""
         model = self.model
         if isinstance(model, PLNM):
-            deep = [f"deep/{name}" for name in model.deep.backbones]
+            kinds = ("", "/frozen") if model.deep.frozen else ("",)
+            deep = [f"deep/{name}{kind}" for name in model.deep.backbones for kind in kinds]
             branches = [f"{branch}/{name}" for branch in ("radiomics", "fusion") for name in model.classifiers.use]
             return ["radiomics", "fusion", "clinical", "nomogram", *deep, *branches]
         if isinstance(model, Estimators):

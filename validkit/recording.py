@@ -53,6 +53,9 @@ def _plnm_models(model: PLNM, chosen: Mapping[str, str], several: bool) -> list[
     for network in model.deep.backbones:
         picked = network == chosen["deep"]
         found.append(_entry(f"deep/{network}", f"Deep ({network})", "deep", backbone=network, chosen=picked))
+        if model.deep.frozen:
+            words = f"Deep ({network}, frozen)"
+            found.append(_entry(f"deep/{network}/frozen", words, "deep", backbone=network, chosen=False))
     found.append(_entry("clinical", "Clinical predictors", "clinical"))
     for branch, label in (("radiomics", "Radiomics"), ("fusion", "Fusion")):
         for name in model.classifiers.use:

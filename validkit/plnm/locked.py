@@ -210,6 +210,7 @@ def read_locked(files: Files, protocol: Protocol, imputer: Any = None, device: s
             protocol.plnm, predictors=protocol.cohort.predictors, groups={}, seed_of=_no_seed, torch_seed=0
         )
         model.deep_, model.classifiers_, model.chosen_ = networks, searched, dict(record.chosen)
+        model.frozen_ = {}
         model.selection_, model.fusion_ = _Kept(record.features), _Kept(record.fused)  # type: ignore[assignment]
         model.medians_ = pd.Series(record.medians, index=list(record.features), dtype=np.float64)
         model.independent_ = clinical.independent

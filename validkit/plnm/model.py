@@ -124,7 +124,9 @@ class PLNMModel(BaseEstimator):
 
     def predict(self, inputs: Inputs) -> pd.DataFrame:
         """Probability of the event, (n, models), one column a model, indexed by patient."""
-        columns = self.predict_deep(inputs)
+        columns = self.predict_deep(inputs) | {
+            f"deep/{name}/frozen": fitted.predict_proba(inputs.bank)[:, 1] for name, fitted in self.frozen_.items()
+        }
         for branch, table in (("radiomics", self.signature(inputs)), ("fusion", self._fused(inputs))):
             columns |= self._predict_classifiers(branch, table)
             columns[branch] = columns[f"{branch}/{self.chosen_[branch]}"]
@@ -154,7 +156,8 @@ class PLNMModel(BaseEstimator):
 
     def parameters_digest(self) -> str:
         """SHA-256 of everything that was learnt, to the bit: networks, classifiers, records of every stage."""
-        found = [stages.dump_deep(self.deep_[name]) for name in sorted(self.deep_)]
+        networks = [group[name] for group in (self.deep_, self.frozen_) for name in sorted(group)]
+        found = [stages.dump_deep(network) for network in networks]
         fitted = [
             dump_estimator(one.estimator)
             for branch in sorted(self.classifiers_)
@@ -204,10 +207,12 @@ class PLNMModel(BaseEstimator):
         setting = self.settings.deep
         groups = repeated(inputs.groups)
         tasks = []
-        for name in setting.backbones:
-            estimator = stages.deep(setting, name, self.torch_seed, self.device, self.reporter)
-            made_of = stages.digest_of_deep(estimator, inputs.bank.digest, y, groups)
-            tasks.append(stages.NetworkTask(f"deep/{name}", made_of, estimator, lambda: inputs.bank, y, groups))
+        for frozen in (False, True) if setting.frozen else (False,):
+            for name in setting.backbones:
+                estimator = stages.deep(setting, name, self.torch_seed, self.device, self.reporter, frozen=frozen)
+                made_of = stages.digest_of_deep(estimator, inputs.bank.digest, y, groups)
+                record = f"deep/{name}-frozen" if frozen else f"deep/{name}"
+                tasks.append(stages.NetworkTask(record, made_of, estimator, lambda: inputs.bank, y, groups))
         fitted = stages.fit_networks(
             tasks,
             self.store or Store(None),
@@ -216,8 +221,10 @@ class PLNMModel(BaseEstimator):
             load=lambda number, files: stages.load_deep(files, tasks[number].estimator),
             reporter=self.reporter,
         )
-        self.deep_: dict[str, DeepTransfer] = dict(zip(setting.backbones, fitted, strict=True))
-        self.fits_["deep"] += len(self.deep_)
+        count = len(setting.backbones)
+        self.deep_: dict[str, DeepTransfer] = dict(zip(setting.backbones, fitted[:count], strict=True))
+        self.frozen_: dict[str, DeepTransfer] = dict(zip(setting.backbones, fitted[count:], strict=False))
+        self.fits_["deep"] += len(fitted)
         self.fold_networks_: dict[str, FoldNetworks] = {}
         inner = {name: fitted.inner_auc_ for name, fitted in self.deep_.items()}
         if setting.choose == "cross-validation":
@@ -230,6 +237,7 @@ class PLNMModel(BaseEstimator):
             "chosen": self.chosen_["deep"],
             "choose": setting.choose,
             "looked": setting.choose == "held-out auc",
+            "frozen": [fitted.record() for fitted in self.frozen_.values()],
             "cross_validated_auc": inner if setting.choose == "cross-validation" else None,
         }
 

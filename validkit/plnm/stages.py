@@ -53,14 +53,16 @@ def selection(setting: Radiomics, seed: int) -> FeatureSelection:
 # --- deep transfer learning --------------------------------------------------------------------
 
 
-def deep(setting: Deep, backbone: str, seed: int, device: str, reporter: Reporter | None) -> DeepTransfer:
-    """An unfitted network stage as declared."""
+def deep(
+    setting: Deep, backbone: str, seed: int, device: str, reporter: Reporter | None, *, frozen: bool = False
+) -> DeepTransfer:
+    """An unfitted network stage as declared; frozen : a head alone, on the network as it came."""
     from validkit.plnm.deep.estimator import DeepTransfer
 
     return DeepTransfer(
         backbone=backbone,
         weights=setting.weights,
-        train=setting.train,
+        train="head" if frozen else setting.train,
         image_size=setting.image_size,
         embedding=setting.embedding,
         components=setting.components,

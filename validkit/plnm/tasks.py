@@ -34,6 +34,8 @@ def tasks(
     found = [] if settings.before_split else [Task("reproducibility", "icc", None, 1)]
     found += [Task("selection", step.method, seed_of("selection"), 1) for step in steps]
     found += [Task("deep", name, torch_seed, 1) for name in settings.deep.backbones]
+    if settings.deep.frozen:
+        found += [Task("deep", f"{name}, frozen", torch_seed, 1) for name in settings.deep.backbones]
     folds = settings.cross_fitting.folds
     chosen_by_folds = settings.deep.choose == "cross-validation"
     if chosen_by_folds:

@@ -106,6 +106,8 @@ class Deep(Section):
     weights: str = "imagenet"
     """"imagenet", "none", or a path of a file or a folder of weights"""
     train: Literal["all", "head"] = "all"
+    frozen: bool = False
+    """also fit a linear head on each network as it came, and judge it beside the fine-tuned one; it is never chosen"""
     image_size: Annotated[int, Field(ge=32, le=512)] = 128
     embedding: Literal["pooled", "flatten"] = "pooled"
     components: Annotated[int, Field(ge=1)] = 64
@@ -138,6 +140,8 @@ class Deep(Section):
             raise ValueError(f"`backbones` names one twice: {list(self.backbones)}")
         if self.weights == "none" and self.train == "head":
             raise ValueError('weights = "none" with train = "head" would embed with a random network; train = "all"')
+        if self.frozen and (self.weights == "none" or self.train == "head"):
+            raise ValueError('frozen = true needs fine-tuned layers beside it (train = "all") and weights, not "none"')
         if "alexnet" in self.backbones and self.image_size < 63:
             raise ValueError("alexnet needs image_size >= 63")
         return self
