@@ -114,15 +114,15 @@ def searches(run: Run, branch: str) -> Block:
 def backbones(record: Record) -> Block:
     """The networks: weights, training, embedding and the criterion they were chosen by."""
     rows: list[Row] = []
-    for b in [*record["backbones"], *(record.get("frozen") or [])]:
+    frozen = record.get("frozen") or []
+    for b in [*record["backbones"], *frozen]:
+        picked = b not in frozen and b["name"] == record.get("chosen")
         explained = [number(x) for x in b.get("explained") or []]
         share = text.percent(math.fsum(explained)) if explained else text.DASH
         sizes = text.counts(count(b.get("inner_n")), count(b.get("inner_events")))
         rows.append(
             [
-                row_head(
-                    b["name"], sub="chosen" if b in record["backbones"] and b["name"] == record.get("chosen") else ""
-                ),
+                row_head(b["name"], sub="chosen" if picked else ""),
                 Cell(str(b.get("weights")), "pretrained" if b.get("pretrained") else "not pretrained"),
                 str(b.get("train")),
                 whole(count(b.get("best_epoch"))),
