@@ -73,10 +73,13 @@ class Plain:
         """See `Step`. Raises StageError where there is no memory for two crops at a time."""
         while True:
             try:
-                loss = self._gradients(rows, draws)
-                break
+                return self.update(rows, draws)
             except torch.OutOfMemoryError as error:
                 self.split(len(rows), error)
+
+    def update(self, rows: Tensor, draws: Tensor) -> Tensor:
+        """Gradients and the optimiser's step, in as many parts as were found necessary before."""
+        loss = self._gradients(rows, draws)
         self.optimizer.step()
         return loss
 
@@ -148,7 +151,11 @@ class Captured:
             self._seen[size] += 1
             return self.plain(rows, draws)
         if size not in self._recorded:
-            self._recorded[size] = self._record(rows, draws)
+            try:
+                self._recorded[size] = self._record(rows, draws)
+            except torch.OutOfMemoryError as error:
+                self.plain.split(size, error)
+                return self.plain(rows, draws)
         one = self._recorded[size]
         one.rows.copy_(rows)
         one.draws.copy_(draws)
@@ -160,5 +167,5 @@ class Captured:
         graph = torch.cuda.CUDAGraph()
         self.plain.optimizer.zero_grad(set_to_none=True)
         with torch.cuda.graph(graph):
-            loss = self.plain(rows, draws)
+            loss = self.plain.update(rows, draws)
         return _Recorded(graph, rows, draws, loss)
