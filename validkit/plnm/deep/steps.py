@@ -138,6 +138,7 @@ class Captured:
         self._plain = plain
         self._seen: Counter[int] = Counter()
         self._recorded: dict[int, _Recorded] = {}
+        self._pool: tuple[int, int] | None = None
 
     @property
     def plain(self) -> Plain:
@@ -163,9 +164,22 @@ class Captured:
         return one.loss.clone()
 
     def _record(self, rows: Tensor, draws: Tensor) -> _Recorded:
+        """Capture the step; graphs of one training share their memory, as they never run at the same time.
+
+        Unlike `torch.cuda.graph` this neither waits for the device nor collects garbage: other trainings go on.
+        """
         rows, draws = rows.clone(), draws.clone()
         graph = torch.cuda.CUDAGraph()
         self.plain.optimizer.zero_grad(set_to_none=True)
-        with torch.cuda.graph(graph):
-            loss = self.plain.update(rows, draws)
+        current = torch.cuda.current_stream(rows.device)
+        stream = torch.cuda.Stream(rows.device) if current == torch.cuda.default_stream(rows.device) else current
+        stream.wait_stream(current)
+        with torch.cuda.stream(stream):
+            graph.capture_begin(pool=self._pool)
+            try:
+                loss = self.plain.update(rows, draws)
+            finally:
+                graph.capture_end()
+        current.wait_stream(stream)
+        self._pool = graph.pool()
         return _Recorded(graph, rows, draws, loss)
