@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -138,7 +138,7 @@ class Captured:
         self._plain = plain
         self._seen: Counter[int] = Counter()
         self._recorded: dict[int, _Recorded] = {}
-        self._pool: tuple[int, int] | None = None
+        self._pool: Any = None  # a handle of torch's own kind
 
     @property
     def plain(self) -> Plain:
