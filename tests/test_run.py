@@ -64,8 +64,9 @@ def read(folder: Path, name: str) -> dict:  # type: ignore[type-arg]
 
 
 def test_a_run_made_in_one_go_corrects_the_next_plan(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shutil.copytree(cache / "radiomics", tmp_path / "radiomics")
     monkeypatch.setattr(timings, "SHORTEST", 0.0)
     monkeypatch.setattr(timings, "MOST", 1e6)
     phantom = finished / "phantom"
