@@ -116,13 +116,13 @@ def backbones(record: Record) -> Block:
     rows: list[Row] = []
     frozen = record.get("frozen") or []
     for b in [*record["backbones"], *frozen]:
-        picked = b not in frozen and b["name"] == record.get("chosen")
+        mark = "frozen" if b in frozen else "chosen" if b["name"] == record.get("chosen") else ""
         explained = [number(x) for x in b.get("explained") or []]
         share = text.percent(math.fsum(explained)) if explained else text.DASH
         sizes = text.counts(count(b.get("inner_n")), count(b.get("inner_events")))
         rows.append(
             [
-                row_head(b["name"], sub="chosen" if picked else ""),
+                row_head(b["name"], sub=mark),
                 Cell(str(b.get("weights")), "pretrained" if b.get("pretrained") else "not pretrained"),
                 str(b.get("train")),
                 whole(count(b.get("best_epoch"))),

@@ -19,6 +19,7 @@ from validkit.plnm.deep.crops import Crops
 from validkit.plnm.deep.device import stage
 from validkit.plnm.deep.embedding import infer
 from validkit.plnm.deep.estimator import DeepTransfer
+from validkit.plnm.deep.pca import ExactPCA
 from validkit.plnm.deep.scoring import rank_auc
 from validkit.plnm.deep.steps import Captured
 from validkit.plnm.deep.training import Fit, train, train_together, update_of
@@ -77,6 +78,14 @@ def test_a_fitted_network_ranks_as_on_the_cpu(make_bank, outcome) -> None:
         fitted = DeepTransfer(**settings, device=device, precision=precision).fit(bank, y)
         areas.append(rank_auc(event, fitted.predict_proba(new)[:, 1]))
     assert max(areas) - min(areas) <= 0.01
+
+
+@pytest.mark.parametrize(("n", "p"), [(60, 900), (300, 40)])
+def test_components_are_those_of_the_cpu(n: int, p: int) -> None:
+    table = np.random.default_rng(0).standard_normal((n, p)) + 3.0
+    here, there = (ExactPCA(12, device).fit(table) for device in (CPU, cuda()))
+    np.testing.assert_allclose(there.components_, here.components_, atol=1e-10)
+    np.testing.assert_allclose(there.explained_variance_, here.explained_variance_, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", THREE)

@@ -293,9 +293,10 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
         self.training_ = training
         if self.train == "head":
             self._take_head(fit.module)
-        with stage(torch_device(self.device), threads=self.threads):
+        device = torch_device(self.device)
+        with stage(device, threads=self.threads):
             inference = self._infer(bank)
-            self.pca_ = ExactPCA(self.components).fit(inference.embedding)
+            self.pca_ = ExactPCA(self.components, device).fit(inference.embedding)
         self.classes_ = np.array([0, 1])
         self.inner_events_ = int(fit.y[self.inner_rows_].sum())
         self.inner_auc_ = rank_auc(fit.y[self.inner_rows_], inference.logits[self.inner_rows_])

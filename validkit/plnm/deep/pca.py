@@ -13,23 +13,26 @@ class ExactPCA:
     """Principal components by QR and a small SVD in float64: the full decomposition, no random projection.
 
     n_components : components asked for; at most min(n - 1, p) exist, and no more than that are kept (see `note_`)
+    device : where the decomposition is computed, in float64 everywhere
 
     After `fit`: `mean_` (p,), `components_` (k, p) orthonormal rows, each with its largest loading positive,
     `explained_variance_` (k,), `explained_variance_ratio_` (k,), `singular_values_` (k,), `n_components_`, `note_`.
 
-    With centred X (n x p), n < p: X' = QR, R = U S V', so X = V S (QU)'. This is as accurate as the SVD of X, where the
-    eigenvectors of the Gram matrix XX' lose half the digits of the small components, and costs 4 n^2 p operations.
+    With centred X (n x p), n < p: X' = QR, R = U S V', so X = V S (QU)'; n >= p: X = QR, R = U S V', so X = (QU) S V'.
+    This is as accurate as the SVD of X, where the eigenvectors of the Gram matrix XX' lose half the digits of the small
+    components, and costs about 4 min(n, p)^2 max(n, p) operations.
     The bytes depend on torch's number of threads: fit inside `device.stage`.
     """
 
-    def __init__(self, n_components: int = 64) -> None:
+    def __init__(self, n_components: int = 64, device: torch.device | None = None) -> None:
         self.n_components = n_components
+        self.device = device or torch.device("cpu")
 
     def fit(self, X: NDArray[np.floating]) -> ExactPCA:
         """Learn the components of the rows of X, (n, p) finite, n >= 2. Raises StageError where all rows are alike."""
         if self.n_components < 1:
             raise InputError(f"`n_components` must be at least 1; got {self.n_components}")
-        table = self._table(X)
+        table = self._table(X).to(self.device)
         n, p = table.shape
         if n < 2:
             raise StageError(f"principal components need at least 2 patients; got {n}")
@@ -42,12 +45,12 @@ class ExactPCA:
         k = min(self.n_components, rank, n - 1)
         variance = values.square() / (n - 1)
         largest = axes.abs().argmax(dim=0)
-        axes = axes * torch.where(axes[largest, torch.arange(axes.shape[1])] < 0, -1.0, 1.0)
-        self.mean_ = mean.numpy()
-        self.components_ = np.ascontiguousarray(axes[:, :k].T.numpy())
-        self.singular_values_ = values[:k].numpy()
-        self.explained_variance_ = variance[:k].numpy()
-        self.explained_variance_ratio_ = (variance[:k] / variance.sum()).numpy()
+        axes = axes * torch.where(axes[largest, torch.arange(axes.shape[1], device=axes.device)] < 0, -1.0, 1.0)
+        self.mean_ = mean.cpu().numpy()
+        self.components_ = np.ascontiguousarray(axes[:, :k].T.cpu().numpy())
+        self.singular_values_ = values[:k].cpu().numpy()
+        self.explained_variance_ = variance[:k].cpu().numpy()
+        self.explained_variance_ratio_ = (variance[:k] / variance.sum()).cpu().numpy()
         self.n_components_ = k
         self.note_ = None
         if k < self.n_components:
@@ -87,5 +90,6 @@ def _right_singular(centred: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         q, r = torch.linalg.qr(centred.T)
         u, values, _ = torch.linalg.svd(r, full_matrices=False)
         return q @ u, values
-    _, values, vt = torch.linalg.svd(centred, full_matrices=False)
+    _, r = torch.linalg.qr(centred, mode="r")
+    _, values, vt = torch.linalg.svd(r, full_matrices=False)
     return vt.T, values
