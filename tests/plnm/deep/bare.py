@@ -55,7 +55,8 @@ def main() -> None:
                 network, crops, y, training, validation, schedule, 0, "net", checkpoint=checkpoint
             )
             deep["training"].train(fit)
-            assert checkpoint.read() is not None
+            checkpoint.write({"epoch": 1})
+            assert checkpoint.read() == {"epoch": 1}
             table = deep["embedding"].infer(network, bank, device=cpu).embedding
             assert deep["pca"].ExactPCA(3).fit_transform(table).shape == (12, 3)
             assert deep["saliency"].saliency_maps(network, bank, device=cpu).shape == (12, 32, 32)

@@ -107,7 +107,7 @@ def test_stopped_anywhere_it_goes_on_after_the_last_finished_epoch_with_the_same
             epochs.append(1000 - inputs.left)
     assert same(whole, resumed)
     batches = len(list(range(0, len(one.training), 8)))
-    done_before = min(at // batches, 6)
+    done_before = min(at // batches, len(expected.curve) - 1)
     assert epochs == [(6 - done_before) * batches], "only what was not finished is done again"
 
 
@@ -116,14 +116,6 @@ def _always(checkpoint: Checkpoint) -> Checkpoint:
         due = True
 
     return Always(checkpoint.path, checkpoint.made_of)
-
-
-def test_a_finished_training_is_taken_from_its_checkpoint(tmp_path) -> None:
-    x, y = table()
-    checkpoint = _always(Checkpoint(tmp_path / "epoch.pt", "this one"))
-    done = train(fitting(dropping(), x, y, checkpoint=checkpoint))
-    again = dropping()
-    assert train(fitting(again, x, y, inputs=Stopping(x, 0), checkpoint=checkpoint)) == done
 
 
 def test_the_checkpoint_of_another_training_or_a_damaged_one_is_not_used(tmp_path) -> None:
@@ -148,6 +140,8 @@ def test_writing_takes_a_tenth_of_the_time_at_most(tmp_path, monkeypatch: pytest
         path.write_bytes(data)
 
     monkeypatch.setattr("validkit.plnm.deep.checkpoint.write_bytes", slow)
+    assert not checkpoint.due
+    now[0] += 10.0
     assert checkpoint.due
     checkpoint.write({})
     now[0] += 19.0

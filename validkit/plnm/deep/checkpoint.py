@@ -14,6 +14,8 @@ import torch
 
 from validkit.durable import write_bytes
 
+FIRST = 10.0
+"""seconds of training before anything is written: what is lost of a shorter one is soon done again"""
 SHARE = 0.1
 """most of the time that writing may take: after a write that took 1 s, the next is due 10 s later"""
 
@@ -21,13 +23,14 @@ SHARE = 0.1
 class Checkpoint:
     """One file that holds a training between two epochs, written whole or not at all.
 
+    Make it when the training begins.
     path : of the file; made_of : digest of everything that the training depends on; another's file is not used
     """
 
     def __init__(self, path: str | os.PathLike[str], made_of: str) -> None:
         self.path = Path(path)
         self.made_of = made_of
-        self._due = 0.0
+        self._due = time.monotonic() + FIRST
 
     def read(self) -> dict[str, Any] | None:
         """What was written last; None where there is nothing, or nothing of this training."""

@@ -191,7 +191,7 @@ class _Course:
         fit = self.fit
         if fit.checkpoint is not None:
             self._restore(fit.checkpoint.read())
-        while len(self.curve) < fit.schedule.epochs and not self._patience_spent:
+        while not self._ended:
             fit.module.train()
             rows = order(self.chance.numpy, fit.training, fit.y, fit.schedule.imbalance)
             draws = fit.inputs.draw(self.chance.numpy, len(rows))
@@ -225,8 +225,9 @@ class _Course:
         )
 
     @property
-    def _patience_spent(self) -> bool:
-        return bool(self.curve) and len(self.curve) - self.best >= self.fit.schedule.patience
+    def _ended(self) -> bool:
+        done, schedule = len(self.curve), self.fit.schedule
+        return done >= schedule.epochs or (done > 0 and done - self.best >= schedule.patience)
 
     def _there(self, values: Tensor) -> Tensor:
         """The values on the device, without waiting for it."""
@@ -267,9 +268,9 @@ class _Course:
             self.best, self.best_state = number, copy.deepcopy(fit.module.state_dict())
 
     def _keep(self) -> None:
-        """Write the epoch down where that is due."""
+        """Write the epoch down where that is due and another one follows."""
         checkpoint = self.fit.checkpoint
-        if checkpoint is None or not self.ranks.first or not checkpoint.due:
+        if checkpoint is None or not self.ranks.first or self._ended or not checkpoint.due:
             return
         checkpoint.write(
             {
