@@ -63,6 +63,7 @@ def read(folder: Path, name: str) -> dict:  # type: ignore[type-arg]
     return json.loads((folder / name).read_text())
 
 
+@pytest.mark.slow
 def test_a_run_made_in_one_go_corrects_the_next_plan(
     finished: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
