@@ -11,7 +11,6 @@ import argparse
 import ctypes
 import json
 import math
-import os
 import platform
 import sys
 import time
@@ -28,6 +27,7 @@ from PIL import Image
 
 from benchmarks import recipe
 from benchmarks.roofline import Rates, layers_of, limit, measured_rates, operations, seconds_of, synchronise
+from validkit.durable import write_text
 from validkit.plnm.deep.augment import Augmentation
 from validkit.plnm.deep.backbones import Network, build_network
 from validkit.plnm.deep.bank import ImageBank, join_banks
@@ -37,7 +37,7 @@ from validkit.plnm.deep.device import stage, torch_device
 from validkit.plnm.deep.embedding import infer
 from validkit.plnm.deep.precision import Precision, computing, resolve_precision
 from validkit.plnm.deep.sampling import inner_split
-from validkit.plnm.deep.training import Fit, Schedule, Training, train, train_together, update_of
+from validkit.plnm.deep.training import TOGETHER, Fit, Schedule, Training, train, train_together, update_of
 from validkit.plnm.deep.weights import Source
 
 RESULTS = Path(__file__).with_name("results")
@@ -46,7 +46,6 @@ PATIENTS, EVENTS = 294, 75
 """training patients of the paper, and how many of them have the event"""
 NESTED_SIZES = (336, 269, 12)
 """plnm-nested: patients of a split's training part and of an inner fold's, and epochs; six units of 1 + 5 fits"""
-AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def run(options: argparse.Namespace) -> int:
             rows.append({**asdict(row), **({"ratio": row.ratio} if isinstance(row, Against) else {})})
             print("   ", line(rows[-1]), flush=True)
             record["parts"][name] = rows
-            write(path, record)  # a run that is cut off keeps what it measured
+            write_text(path, json.dumps(record, indent=1) + "\n")  # a run that is cut off keeps what it measured
     print(f"written to {path}")
     return 0
 
@@ -160,13 +159,6 @@ def parts_before(path: Path, record: dict[str, Any]) -> dict[str, Any]:
         return {}
     same = all(before.get(key) == record[key] for key in ("machine", "small"))
     return dict(before["parts"]) if same else {}
-
-
-def write(path: Path, record: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    os.replace(draft, path)
 
 
 # --- the parts -----------------------------------------------------------------------------------------
@@ -192,7 +184,7 @@ def _steady(
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
-    with stage(device, seed=0, threads=threads()):
+    with stage(device, seed=0, threads=recipe.processors()):
         network = network_of(backbone, size, device)
         layers = layers_of(network, size, device)
         crops = Crops(bank, Augmentation(), device)
@@ -269,7 +261,7 @@ def embedding(plan: Plan) -> Iterator[Against]:
 
         def ours(backbone: str = backbone) -> Any:
             bank = cut_side_by_side(pixels, masks, plan.image_size)
-            with stage(plan.device, seed=0, threads=threads()):
+            with stage(plan.device, seed=0, threads=recipe.processors()):
                 network = network_of(backbone, plan.image_size, plan.device)
                 return infer(network, bank, device=plan.device, precision=auto(plan.device)).embedding
 
@@ -283,7 +275,7 @@ def embedding(plan: Plan) -> Iterator[Against]:
 
 def cut_side_by_side(pixels: np.ndarray, masks: np.ndarray, image_size: int) -> ImageBank:
     """As `plnm.banks` does through the engine, here with the standard library's processes."""
-    workers = threads()
+    workers = recipe.processors()
     parts = np.array_split(np.arange(len(pixels)), 2 * workers)
     with ProcessPoolExecutor(workers) as pool:
         work = [(pixels[part], masks[part], image_size) for part in parts if len(part)]
@@ -307,22 +299,19 @@ def ultrasound(n: int) -> tuple[np.ndarray, np.ndarray]:
 def together(plan: Plan) -> Iterator[Against]:
     """Many small fits side by side, against the same fits one after another."""
     bank, _, y = cohort_of(plan.patients, plan.image_size)
+    names, epochs = plan.backbones, max(plan.epochs // 10, 1)
 
     def fits() -> list[Fit]:
-        return [
-            fit_of(plan, plan.backbones[k % len(plan.backbones)], bank, y, seed=k, epochs=max(plan.epochs // 10, 1))
-            for k in range(plan.fits)
-        ]
+        return [fit_of(plan, names[k % len(names)], bank, y, seed=k, epochs=epochs) for k in range(plan.fits)]
 
     def side_by_side() -> Any:
-        with stage(plan.device, seed=0, threads=threads()):
+        with stage(plan.device, seed=0, threads=recipe.processors()):
             return train_together(fits())
 
     def one_after_another() -> Any:
-        with stage(plan.device, seed=0, threads=threads()):
+        with stage(plan.device, seed=0, threads=recipe.processors()):
             return [train(fit) for fit in fits()]
 
-    epochs = max(plan.epochs // 10, 1)
     work = f"{plan.fits} fits of {plan.patients} images, {epochs} epochs"
     yield by_turns(plan, work, side_by_side, one_after_another, required(plan, 2), peer="one after another")
 
@@ -368,21 +357,21 @@ def study(plan: Plan) -> Iterator[Cost]:
 
 def _nested(plan: Plan, sizes: list[int], epochs: int, work: str) -> Cost:
     bank, _, y = cohort_of(421, plan.image_size)
-    start, seconds = 0, 0.0
+    start, seconds, at_once = 0, 0.0, TOGETHER[plan.device.type]
     tasks = [(name, n, seed) for name in plan.backbones for seed, n in enumerate(sizes)]
     while start < len(tasks):
         fits = []
-        for name, n, seed in tasks[start : start + AT_ONCE]:
+        for name, n, seed in tasks[start : start + at_once]:
             rows = np.random.default_rng(seed).permutation(len(y))[:n]
             fits.append(fit_of(plan, name, bank.take(rows), y[rows], seed=seed, epochs=epochs))
         seconds += _cost(plan, fits, "").seconds
-        start += AT_ONCE
+        start += at_once
     return Cost(f"{work}: {len(tasks)} fits of {epochs} epochs, {plan.image_size} px", seconds)
 
 
 def _cost(plan: Plan, fits: list[Fit], work: str) -> Cost:
     start = time.perf_counter()
-    with stage(plan.device, seed=0, threads=threads()):
+    with stage(plan.device, seed=0, threads=recipe.processors()):
         train_together(fits)
         synchronise(plan.device)
     return Cost(work, time.perf_counter() - start)
@@ -425,7 +414,7 @@ def by_turns(
 
 
 def fine_tuned(plan: Plan, backbone: str, bank: ImageBank, y: np.ndarray) -> Training:
-    with stage(plan.device, seed=0, threads=threads()):
+    with stage(plan.device, seed=0, threads=recipe.processors()):
         return train(fit_of(plan, backbone, bank, y, seed=0, epochs=plan.epochs))
 
 
@@ -470,10 +459,6 @@ def required(plan: Plan, ratio: float) -> float | None:
     return ratio if plan.device.type == "cuda" and not plan.small else None
 
 
-def threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def bfloat16_here() -> bool:
     """Whether the processor multiplies in bfloat16."""
     try:
@@ -502,7 +487,7 @@ def energy(device: torch.device) -> float | None:
 
 def machine(device: torch.device) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "processors": threads(),
+        "processors": recipe.processors(),
         "machine": platform.machine(),
         "python": sys.version.split()[0],
         "torch": torch.__version__,

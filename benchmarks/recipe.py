@@ -21,6 +21,10 @@ HEADS = {"densenet121": "classifier", "resnet50": "fc", "alexnet": "classifier.6
 MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
+def processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class LesionDataset(Dataset[tuple[Tensor, float]]):
     """Lesions in PIL images, cut out and transformed one by one; boxes : left, upper, right, lower, None for crops."""
 
@@ -70,12 +74,11 @@ def loader_of(
     cuda: bool,
     boxes: Sequence[Box] | None = None,
 ) -> DataLoader[tuple[Tensor, float]]:
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return DataLoader(
         LesionDataset(images, labels, transform_of(image_size, training=training), boxes),
         batch_size=batch,
         shuffle=training,
-        num_workers=workers,
+        num_workers=processors(),
         pin_memory=cuda,
         persistent_workers=True,
         drop_last=False,

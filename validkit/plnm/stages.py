@@ -168,7 +168,7 @@ def fit_networks(
                 unfinished.unlink(missing_ok=True)
             finished()
 
-        for ended in fit_together(map(job, left), on_result=done):
+        for ended in fit_together(map(job, left), reporter if label is None else None, on_result=done):
             if isinstance(ended, StageError):
                 raise ended
     return [found[number] for number in range(len(tasks))]

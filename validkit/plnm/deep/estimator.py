@@ -30,15 +30,11 @@ from validkit.plnm.deep.progress import say
 from validkit.plnm.deep.saliency import saliency_maps
 from validkit.plnm.deep.sampling import Imbalance, inner_split
 from validkit.plnm.deep.scoring import rank_auc
-from validkit.plnm.deep.training import Fit, Schedule, Training, train_together
+from validkit.plnm.deep.training import TOGETHER, Fit, Schedule, Training, train_together
 from validkit.plnm.deep.weights import find_weights
 
 if TYPE_CHECKING:
     from validkit.engine import Reporter
-
-
-TOGETHER = {"cpu": 1, "cuda": 8}
-"""most networks that are trained side by side, by type of device"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -353,7 +349,7 @@ def fit_together(
         if any((one.estimator.device, one.estimator.threads) != (estimator.device, estimator.threads) for one in now):
             raise InputError("estimators that are fitted together need one `device` and one number of `threads`")
         first = len(ended)
-        fits = [job.estimator._begin(job) for job in now]
+        fits = [one.estimator._begin(one) for one in now]
         with stage(device, threads=estimator.threads):
             trained = train_together(fits, estimator.reporter if len(now) == 1 else reporter)
         for number, (one, fit, done) in enumerate(zip(now, fits, trained, strict=True), start=first):

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from validkit.engine import Reporter
 
 
+TOGETHER = {"cpu": 1, "cuda": 8}
+"""most networks that are trained side by side, by type of device"""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How long and how fast to train.
