@@ -12,6 +12,7 @@ import ctypes
 import json
 import math
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -461,11 +462,22 @@ def required(plan: Plan, ratio: float) -> float | None:
 
 def bfloat16_here() -> bool:
     """Whether the processor multiplies in bfloat16."""
+    return "avx512_bf16" in _cpuinfo() or "amx_bf16" in _cpuinfo()
+
+
+def processor() -> str:
+    """Its name as the system gives it, with family, model and stepping where it tells."""
+    facts = dict(re.findall(r"^(cpu family|model|model name|stepping)\s*: (.*)$", _cpuinfo(), re.MULTILINE))
+    numbers = ", ".join(f"{key.removeprefix('cpu ')} {facts[key]}" for key in facts if key != "model name")
+    name = facts.get("model name") or platform.processor() or "unknown"
+    return f"{name} ({numbers})" if numbers else name
+
+
+def _cpuinfo() -> str:
     try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+        return ""
 
 
 def energy(device: torch.device) -> float | None:
@@ -488,6 +500,7 @@ def energy(device: torch.device) -> float | None:
 def machine(device: torch.device) -> dict[str, Any]:
     found: dict[str, Any] = {
         "processors": recipe.processors(),
+        "processor": processor(),
         "machine": platform.machine(),
         "python": sys.version.split()[0],
         "torch": torch.__version__,
