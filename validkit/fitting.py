@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from validkit.sections import PLNM, Estimators
 from validkit.store import Store, digest
 from validkit.unit import Fitted, Shared, UnitTask, fit_unit
 
+Task = TypeVar("Task")
 LABEL = "fits of the whole model"
 
 
@@ -93,18 +94,36 @@ def _fit(
     shared: Shared, left: Sequence[UnitTask], workshop: Workshop, keep: Callable[[UnitTask, Fitted], None]
 ) -> None:
     """Units side by side where there are several, one a card on CUDA; else one after the other, parallel inside."""
-    reporter, cards = workshop.reporter or Silent(), cards_of(workshop.device)
-    side_by_side = workshop.device == "cpu" or (len(cards) > 1 and workshop.engine != "sequential")
-    if len(left) > 1 and side_by_side:
-        placed = [(task, cards[place % len(cards)]) for place, task in enumerate(left)]
-        one = partial(_fit_placed, shared=shared)
-        engine = f"loky:{len(cards)}" if len(cards) > 1 and is_local(workshop.engine) else workshop.engine
-        map_tasks(
-            one, placed, engine=engine, label=LABEL, reporter=reporter, on_result=lambda of, done: keep(of[0], done)
-        )
+    engine = engine_beside(workshop) if len(left) > 1 else None
+    if engine is None:
+        for task in left:
+            keep(task, _fit_one(task, shared=shared, engine=workshop.engine, reporter=workshop.reporter))
         return
-    for task in left:
-        keep(task, _fit_one(task, shared=shared, engine=workshop.engine, reporter=workshop.reporter))
+    map_tasks(
+        partial(_fit_placed, shared=shared),
+        on_devices(left, workshop),
+        engine=engine,
+        label=LABEL,
+        reporter=workshop.reporter or Silent(),
+        on_result=lambda of, done: keep(of[0], done),
+    )
+
+
+def engine_beside(workshop: Workshop) -> str | None:
+    """The engine under which several fits are made side by side; None where they follow one another.
+
+    On CUDA that is a process a card, where there are several.
+    """
+    cards = len(cards_of(workshop.device))
+    if cards > 1 and workshop.engine != "sequential":
+        return f"loky:{cards}" if is_local(workshop.engine) else workshop.engine
+    return workshop.engine if workshop.device == "cpu" else None
+
+
+def on_devices(tasks: Sequence[Task], workshop: Workshop) -> list[tuple[Task, str]]:
+    """Each task with the device that it takes, in turn over all cards."""
+    cards = cards_of(workshop.device)
+    return [(task, cards[place % len(cards)]) for place, task in enumerate(tasks)]
 
 
 def _fit_placed(placed: tuple[UnitTask, str], *, shared: Shared) -> Fitted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from tests.audit import procedures
 from tests.audit.procedures import HOLDOUT, KFOLD, cohort, protocol_of, study_of
+from validkit import fitting
+from validkit.audit import study as study_module
 from validkit.audit.invariance import check_held_out_invariance
 from validkit.audit.noise import permuted, without_signal
 from validkit.audit.null_areas import Area, area_of, judge_areas
@@ -116,6 +119,51 @@ def test_finished_refits_are_taken_from_their_records_and_workers_change_nothing
     assert record.stat().st_mtime_ns == times
     side_by_side = study_of(data, study.protocol, engine="loky:2")
     assert json.dumps(check_permuted_outcome(side_by_side).to_dict()) == json.dumps(first.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("device", "engine", "cards", "beside", "devices"),
+    [
+        ("cpu", "loky:4", ["cpu"], "loky:4", ["cpu"] * 3),
+        ("cuda", "loky:4", ["cuda"], None, ["cuda"] * 3),
+        ("cuda", "sequential", ["cuda:0", "cuda:1"], None, ["cuda:0", "cuda:1", "cuda:0"]),
+        ("cuda", "loky:4", ["cuda:0", "cuda:1"], "loky:2", ["cuda:0", "cuda:1", "cuda:0"]),
+        ("cuda", "dask:tcp://here:1", ["cuda:0", "cuda:1"], "dask:tcp://here:1", ["cuda:0", "cuda:1", "cuda:0"]),
+    ],
+)
+def test_fits_and_refits_have_a_process_a_card(
+    device: str, engine: str, cards: list[str], beside: str | None, devices: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "cards_of", lambda _: cards)
+    workshop = fitting.Workshop(device, engine)
+    assert fitting.engine_beside(workshop) == beside
+    assert [place for _, place in fitting.on_devices("abc", workshop)] == devices
+
+
+def test_refits_take_the_card_that_they_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = cohort(n=60)
+    study = study_of(data, protocol_of(data, design=KFOLD, permutations=2))
+    expected = check_permuted_outcome(study)
+    given: list[str] = []
+    engines: list[str] = []
+    fit, map_tasks = study_module.fit_all, study_module.map_tasks
+
+    def fitted(*args: Any) -> Any:
+        given.append(args[-1].device)
+        return fit(*args[:-1], replace(args[-1], device="cpu"))
+
+    monkeypatch.setattr(study_module, "fit_all", fitted)
+
+    def here(*args: Any, engine: str, **more: Any) -> Any:
+        engines.append(engine)
+        return map_tasks(*args, engine="sequential", **more)
+
+    monkeypatch.setattr(study_module, "map_tasks", here)
+    monkeypatch.setattr(fitting, "cards_of", lambda _: ["first", "second"])
+    spread = replace(study, workshop=replace(study.workshop, device="cuda", engine="loky:4"))
+    assert check_permuted_outcome(spread) == expected
+    assert engines == ["loky:2"]
+    assert given == ["first", "second"] * 4
 
 
 def test_a_procedure_that_cannot_be_repeated_says_why() -> None:

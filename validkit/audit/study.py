@@ -12,7 +12,7 @@ import pandas as pd
 
 from validkit.engine import Reporter, map_tasks
 from validkit.errors import InputError, StageError
-from validkit.fitting import Workshop, fit_all
+from validkit.fitting import Workshop, engine_beside, fit_all, on_devices
 from validkit.plan import Plan, Split, seeder
 from validkit.preparing import Prepared, arrange
 from validkit.protocol import Protocol
@@ -188,18 +188,22 @@ def carry_out(
             store.write(one.name, made_of[one.name], result.files())
 
     left = [one for one in possible if one.name not in done]
-    work = partial(_carry_out, device=study.workshop.device, records=records)
-    if study.workshop.device == "cpu" and len(left) > 1:
-        engine = study.workshop.engine
-        map_tasks(work, left, engine=engine, label=label, reporter=study.reporter, on_result=keep)
-    else:
-        inside = partial(work, engine=study.workshop.engine)
-        map_tasks(inside, left, engine="sequential", label=label, reporter=study.reporter, on_result=keep)
+    beside = engine_beside(study.workshop) if len(left) > 1 else None
+    inside = study.workshop.engine if beside is None else "sequential"
+    map_tasks(
+        partial(_carry_out, records=records, engine=inside),
+        on_devices(left, study.workshop) if beside else [(one, study.workshop.device) for one in left],
+        engine=beside or "sequential",
+        label=label,
+        reporter=study.reporter,
+        on_result=lambda of, result: keep(of[0], result),
+    )
     return [done.get(one.name) for one in refits], why
 
 
-def _carry_out(one: Refit, *, device: str, records: bool, engine: str = "sequential") -> Fitted | str:
-    """The fit, or why it cannot be made of these data."""
+def _carry_out(placed: tuple[Refit, str], *, records: bool, engine: str) -> Fitted | str:
+    """The fit on the device that it was given, or why it cannot be made of these data."""
+    one, device = placed
     try:
         [fitted], _ = fit_all(one.protocol, one.plan, one.prepared, one.outcome, Workshop(device, engine))
     except (StageError, InputError) as error:

@@ -77,6 +77,7 @@ def deep(
         intensity=setting.augment.intensity,
         imbalance=setting.imbalance,
         precision=setting.precision,
+        deterministic=setting.deterministic,
         random_state=seed,
         device=device,
         reporter=reporter,

@@ -121,6 +121,8 @@ class Deep(Section):
     imbalance: Literal["weighted-loss", "balanced-sampling", "none"] = "weighted-loss"
     precision: Literal["auto", "fp32", "tf32", "bf16"] = "auto"
     """what networks compute in; "auto": bf16 on a CUDA device, fp32 on the CPU; tf32 is for CUDA alone"""
+    deterministic: bool = True
+    """on a CUDA device: the same bytes twice; false takes the fastest algorithms, whose sums may come in any order"""
     choose: Literal["inner-validation", "cross-validation", "held-out auc"] = "inner-validation"
     """by the AUC on the part set aside for early stopping; by that over the folds of `model.cross_fitting`; or, as the
     paper did, by looking at held-out outcomes"""
@@ -165,6 +167,8 @@ class Search(Section):
 
 class Classifiers(Section):
     use: tuple[Classifier, ...] = CLASSIFIERS  # type: ignore[assignment]
+    deterministic: bool = True
+    """on a CUDA device: the same bytes twice; false takes the fastest algorithms, whose sums may come in any order"""
     choose: Literal["inner-validation", "held-out auc"] = "inner-validation"
     search: Search = Search()
 

@@ -7,6 +7,7 @@ from torch import nn
 from validkit.errors import InputError, MissingExtraError
 from validkit.plnm.deep import backbones
 from validkit.plnm.deep.backbones import NAMES, build_network, check_weights
+from validkit.plnm.deep.device import algorithms
 from validkit.plnm.deep.weights import Source, find_weights, read_state
 
 NONE = Source("none")
@@ -51,6 +52,20 @@ def test_a_network_is_torchvisions_own_without_its_classifier(backbone: str, tmp
         expected = original.double()(crops.repeat(1, 3, 1, 1))
         got = network.pool(network.features(crops))
     torch.testing.assert_close(got, expected, atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("size", [63, 128, 224, 384])
+def test_pooling_with_a_deterministic_gradient_is_torchs_own(size: int) -> None:
+    network = build_network("alexnet", NONE, size).eval()
+    pool, maps = network.neck[0], network.features(torch.randn(2, 1, size, size)).detach().double().requires_grad_()
+    found = {}
+    for deterministic in (False, True):
+        with algorithms(deterministic):
+            means = pool(maps)
+        (gradient,) = torch.autograd.grad((means * torch.arange(36.0).reshape(6, 6)).sum(), maps)
+        assert "AdaptiveAvgPool" not in str(means.grad_fn) or not deterministic
+        found[deterministic] = means.detach(), gradient
+    torch.testing.assert_close(found[True], found[False], atol=1e-12, rtol=1e-12)
 
 
 def test_the_stand_in_computes_what_its_package_computes() -> None:

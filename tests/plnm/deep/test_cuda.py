@@ -74,8 +74,10 @@ def test_a_fitted_network_ranks_as_on_the_cpu(make_bank, outcome) -> None:
     new, event = make_bank(90, image_size=64, seed=5), outcome(90)
     settings = {"backbone": "efficientnet-lite0", "image_size": 64, "components": 6, "epochs": 6, "learning_rate": 1e-3}
     areas = []
-    for device, precision in (("cpu", "fp32"), ("cuda", "fp32"), ("cuda", "tf32"), ("cuda", "bf16")):
-        fitted = DeepTransfer(**settings, device=device, precision=precision).fit(bank, y)
+    ways = [("cpu", "fp32", True), *(("cuda", precision, True) for precision in ("fp32", "tf32", "bf16"))]
+    for device, precision, deterministic in [*ways, ("cuda", "bf16", False)]:
+        way = {"device": device, "precision": precision, "deterministic": deterministic}
+        fitted = DeepTransfer(**settings, **way).fit(bank, y)
         areas.append(rank_auc(event, fitted.predict_proba(new)[:, 1]))
     assert max(areas) - min(areas) <= 0.01
 
@@ -97,6 +99,14 @@ def test_the_same_training_twice_gives_the_same_bytes(bank: ImageBank, outcome, 
             found.append((train(fit), [value.cpu() for value in fit.module.state_dict().values()]))
     assert found[0][0] == found[1][0]
     assert all(torch.equal(a, b) for a, b in zip(found[0][1], found[1][1], strict=True))
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_every_step_of_alexnet_has_a_deterministic_gradient(make_bank, outcome, size: int) -> None:
+    fit = on_cuda(make_bank(16, image_size=size), outcome(16), "alexnet", epochs=1)
+    with stage(cuda(), seed=0):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert len(train(fit).curve) == 1
 
 
 def test_a_captured_step_learns_what_the_plain_one_learns(bank: ImageBank, outcome) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
 from validkit.errors import InputError
-from validkit.plnm.deep.device import seeds, stage, torch_device
+from validkit.plnm.deep.device import WORKSPACE, algorithms, seeds, stage, torch_device
 
 
 def test_auto_takes_what_there_is() -> None:
@@ -41,11 +43,32 @@ def test_a_stage_that_fails_also_puts_things_back() -> None:
     assert torch.get_num_threads() == 1
 
 
-def test_cudnn_accepts_the_flags_a_cuda_stage_sets() -> None:
-    before = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        assert torch.backends.cudnn.deterministic
-    assert (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic) == before
+def settings() -> dict[str, object]:
+    return {
+        "benchmark": torch.backends.cudnn.benchmark,
+        "cudnn": torch.backends.cudnn.deterministic,
+        "torch": torch.are_deterministic_algorithms_enabled(),
+        "warns": torch.is_deterministic_algorithms_warn_only_enabled(),
+        "fills": torch.utils.deterministic.fill_uninitialized_memory,
+    }
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_algorithms_are_chosen_as_asked_and_put_back(deterministic: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(WORKSPACE, raising=False)
+    before = settings()
+    with algorithms(not deterministic), algorithms(deterministic):
+        found = settings()
+        assert (found["benchmark"], found["cudnn"], found["torch"]) == (not deterministic, deterministic, deterministic)
+        assert (found["warns"], found["fills"]) == (False, False)
+    assert settings() == before
+    assert os.environ.pop(WORKSPACE) == ":4096:8"
+
+
+def test_a_workspace_that_is_set_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(WORKSPACE, ":16:8")
+    with algorithms(True):
+        assert os.environ[WORKSPACE] == ":16:8"
 
 
 def test_seeds_differ_from_each_other_and_between_states() -> None:

@@ -261,7 +261,7 @@ def test_one_that_cannot_be_trained_is_told_and_the_others_are_fitted(make_bank,
     broken, fine = fit_together(Job(DeepTransfer(**SMALL | {"learning_rate": rate}), bank, y) for rate in (1e38, 1e-4))
     assert isinstance(broken, StageError)
     assert isinstance(fine, DeepTransfer)
-    with pytest.raises(InputError, match="one `device` and one number of `threads`"):
+    with pytest.raises(InputError, match="equal `device`, `threads` and `deterministic`"):
         fit_together(Job(DeepTransfer(**SMALL | {"threads": threads}), bank, y) for threads in (1, 2))
 
 

@@ -137,14 +137,32 @@ def _as_network(backbone: str, model: nn.Module) -> Network:
         return Network(backbone, nn.Sequential(*list(children.values())[:-2]), _average(), 2048)
     if backbone == "alexnet":
         penultimate = list(children["classifier"].children())[:-1]
-        return Network(
-            backbone, children["features"], nn.Sequential(children["avgpool"], nn.Flatten(), *penultimate), 4096
-        )
+        return Network(backbone, children["features"], nn.Sequential(_WindowMeans(6), nn.Flatten(), *penultimate), 4096)
     return Network(backbone, _LiteBody(model), nn.Sequential(_average(), nn.Dropout(0.2)), 1280)
 
 
 def _average() -> nn.Module:
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+class _WindowMeans(nn.AdaptiveAvgPool2d):
+    """Adaptive pooling to a square; torch's own has no deterministic gradient on CUDA, so there by plain means."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__(side)
+        self.side = side
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(n, C, h, w) to (n, C, side, side)."""
+        if not torch.are_deterministic_algorithms_enabled():
+            return super().forward(maps)
+        for axis in (2, 3):
+            size, side = maps.shape[axis], self.side
+            if size != side:
+                windows = [(k * size // side, -(-(k + 1) * size // side)) for k in range(side)]
+                means = [maps.narrow(axis, a, b - a).mean(axis, keepdim=True) for a, b in windows]
+                maps = torch.cat(means, dim=axis)
+        return maps
 
 
 class _LiteBody(nn.Module):

@@ -10,9 +10,10 @@ import io
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +33,14 @@ class ImageBank:
     masks : (n, S + 2P, S + 2P) bool; the outline at the same geometry
     image_size : pixels a side of the crop proper
     margin : stored context on each side, as a fraction of the crop's side
+    origin : the bank that these crops were taken from, and their rows in it; None for a bank of its own
     """
 
     images: NDArray[np.uint8]
     masks: NDArray[np.bool_]
     image_size: int
     margin: float
+    origin: tuple[ImageBank, NDArray[np.intp]] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         side = self.image_size + 2 * self.padding
@@ -51,6 +54,10 @@ class ImageBank:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy in another process needs: not the crops of others."""
+        return {**self.__dict__, "origin": None}
 
     @property
     def padding(self) -> int:
@@ -73,7 +80,10 @@ class ImageBank:
         bad = index[(index < 0) | (index >= len(self))]
         if bad.size:
             raise InputError(f"`rows` must lie in 0..{len(self) - 1}; got {bad[0]} ({bad.size} such)")
-        return ImageBank(self.images[index], self.masks[index], self.image_size, self.margin)
+        whole, rows = self.origin or (self, np.arange(len(self)))
+        taken = ImageBank(self.images[index], self.masks[index], self.image_size, self.margin)
+        object.__setattr__(taken, "origin", (whole, rows[index]))
+        return taken
 
     def crops(self) -> NDArray[np.uint8]:
         """(n, S, S) uint8: the crops proper, as the network sees them at prediction."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from validkit.plnm.deep.augment import Augmentation, augment, centre
 from validkit.plnm.deep.bank import ImageBank
+from validkit.plnm.deep.resident import Resident
 
 
 class Inputs(Protocol):
@@ -33,7 +34,7 @@ class Crops:
     """A bank on its device."""
 
     def __init__(self, bank: ImageBank, augmentation: Augmentation, device: torch.device) -> None:
-        self.images = torch.from_numpy(np.asarray(bank.images)).to(device)
+        self.images = Resident(bank, device)
         self.image_size = bank.image_size
         self.augmentation = augmentation
 

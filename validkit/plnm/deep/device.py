@@ -6,8 +6,10 @@ same number gives the same bytes. A stage therefore runs under a fixed number, w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,8 @@ from validkit.errors import InputError
 from validkit.provenance import resolve_device
 
 THREADS = 2
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+"""set where it is not: without it cuBLAS promises the same bytes on one stream only, and torch refuses to multiply"""
 
 
 def torch_device(device: str) -> torch.device:
@@ -25,19 +29,20 @@ def torch_device(device: str) -> torch.device:
 
 
 @contextmanager
-def stage(device: torch.device, *, seed: int | None = None, threads: int = THREADS) -> Iterator[None]:
-    """Run under a fixed number of threads, deterministic cuDNN without TF32, and a seeded global generator.
+def stage(
+    device: torch.device, *, seed: int | None = None, threads: int = THREADS, deterministic: bool = True
+) -> Iterator[None]:
+    """Run under a fixed number of threads, and with a seeded global generator; a CUDA device also under `algorithms`.
 
     seed : of torch's generators inside (initial weights draw from them); None leaves them as they are.
-    Threads, cuDNN flags and the state of the generators are restored on the way out.
+    Threads, flags and the state of the generators are restored on the way out.
     """
     with ExitStack() as stack:
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(threads)
         cuda = device.type == "cuda"
         if cuda:
-            flags = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-            stack.enter_context(flags)
+            stack.enter_context(algorithms(deterministic))
         if seed is not None:
             stack.enter_context(torch.random.fork_rng(devices=[device.index] if cuda else []))
             torch.default_generator.manual_seed(seed)
@@ -45,6 +50,30 @@ def stage(device: torch.device, *, seed: int | None = None, threads: int = THREA
                 with torch.cuda.device(device):
                     torch.cuda.manual_seed(seed)
         yield
+
+
+@contextmanager
+def algorithms(deterministic: bool) -> Iterator[None]:
+    """How a CUDA device computes inside.
+
+    deterministic : True takes algorithms that give the same bytes twice, and an operation that has none raises
+        RuntimeError; False takes those that cuDNN finds fastest here, whose sums may come in any order
+    """
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    more: Any = torch.utils.deterministic  # a module with properties
+    filling = more.fill_uninitialized_memory
+    if deterministic:
+        os.environ.setdefault(WORKSPACE, ":4096:8")
+    try:
+        torch.use_deterministic_algorithms(deterministic)
+        more.fill_uninitialized_memory = False  # nothing here reads what it has not written
+        with torch.backends.cudnn.flags(
+            enabled=True, benchmark=not deterministic, deterministic=deterministic, allow_tf32=False
+        ):
+            yield
+    finally:
+        more.fill_uninitialized_memory = filling
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 def seeds(random_state: int, count: int) -> list[int]:

@@ -19,6 +19,7 @@ from validkit.plnm.deep.augment import centre
 from validkit.plnm.deep.backbones import SENSITIVE, Embedding, Network
 from validkit.plnm.deep.bank import ImageBank
 from validkit.plnm.deep.precision import Precision, check_precision, computing
+from validkit.plnm.deep.resident import Resident
 
 BATCH = {"cpu": 16, "cuda": 128}
 """crops at a time, by type of device"""
@@ -47,8 +48,7 @@ def infer(
     check_precision(precision, device)
     precision = "fp32" if network.name in SENSITIVE else precision
     n = len(bank)
-    images = torch.from_numpy(np.asarray(bank.images) if n else np.zeros((1, *bank.images.shape[1:]), np.uint8))
-    images = images.to(device)
+    images = Resident(bank, device) if n else torch.zeros((1, *bank.images.shape[1:]), dtype=torch.uint8, device=device)
 
     def batch(rows: Tensor) -> tuple[Tensor, Tensor]:
         with computing(precision, device):
@@ -58,7 +58,7 @@ def infer(
         return network.decide(pooled), vectors.float()
 
     with torch.no_grad():
-        logits, vectors = in_batches(batch, len(images), device, fill=True)
+        logits, vectors = in_batches(batch, max(n, 1), device, fill=True)
     return Inference(logits[:n].cpu().numpy(), vectors[:n].cpu().numpy())
 
 

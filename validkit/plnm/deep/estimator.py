@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
     imbalance : "weighted-loss", "balanced-sampling" or "none". Balancing moves every predicted log odds by a known
         constant, which `predict_proba` takes back, so that risks refer to the training prevalence; ranks stay
     precision : "fp32", "tf32" (CUDA), "bf16", or "auto": bf16 on a CUDA device, fp32 on the CPU; see `deep.precision`
+    deterministic : on a CUDA device, True gives the same bytes twice; False takes whichever algorithms are fastest
     threads : CPU threads during a stage. The bytes depend on it, and on nothing else of the process
     reporter : a `validkit.engine.Reporter`, or None
 
@@ -94,6 +96,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
         reporter: Reporter | None = None,
         threads: int = THREADS,
         precision: str = "auto",
+        deterministic: bool = True,
     ) -> None:
         self.backbone = backbone
         self.weights = weights
@@ -116,6 +119,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
         self.reporter = reporter
         self.threads = threads
         self.precision = precision
+        self.deterministic = deterministic
 
     def fit(
         self,
@@ -154,7 +158,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
     def transform(self, bank: ImageBank) -> NDArray[np.float64]:
         """(n, k) scores on the training patients' principal components; columns as in `get_feature_names_out`."""
         embedding = self.embed(bank)
-        with stage(torch_device(self.device), threads=self.threads):
+        with self._stage():
             return self.pca_.transform(embedding)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
@@ -167,7 +171,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         check_bank(bank, self.image_size)
         device = torch_device(self.device)
-        with stage(device, threads=self.threads):
+        with self._stage():
             maps = saliency_maps(self.network_.to(device), bank, device=device)
         empty = int((maps.max(axis=(1, 2), initial=0.0) == 0).sum())
         if empty:
@@ -242,6 +246,13 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
             raise InputError(f"`y` must hold 0 and 1 only; {bad.size} values do not (first: row {bad[0]})")
         return outcome.astype(np.int64)
 
+    def _place(self) -> tuple[str, int, bool]:
+        """What estimators that share a stage have alike."""
+        return self.device, self.threads, self.deterministic
+
+    def _stage(self, seed: int | None = None) -> AbstractContextManager[None]:
+        return stage(torch_device(self.device), seed=seed, threads=self.threads, deterministic=self.deterministic)
+
     def _begin(self, job: Job) -> Fit:
         """The network and what is to be trained of it; `_finish` does the rest."""
         outcome, bank, device = self._check(job.bank, job.y), job.bank, torch_device(self.device)
@@ -249,7 +260,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
         self.source_ = find_weights(self.backbone, self.weights, reporter=self.reporter)
         training, self.inner_rows_ = inner_split(outcome, self.inner_validation, split_seed, job.groups)
         self._seen: dict[str, Inference] = {}
-        with stage(device, seed=torch_seed, threads=self.threads):
+        with self._stage(torch_seed):
             self.network_: Network = build_network(self.backbone, self.source_, self.image_size).to(device)
             module, inputs = self._whole(bank, device) if self.train == "all" else self._head(bank, training, device)
         schedule = Schedule(
@@ -290,7 +301,7 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
         if self.train == "head":
             self._take_head(fit.module)
         device = torch_device(self.device)
-        with stage(device, threads=self.threads):
+        with self._stage():
             inference = self._infer(bank)
             self.pca_ = ExactPCA(self.components, device).fit(inference.embedding)
         self.classes_ = np.array([0, 1])
@@ -315,12 +326,12 @@ class DeepTransfer(ClassifierMixin, TransformerMixin, BaseEstimator):
     def _inference(self, bank: ImageBank) -> Inference:
         check_is_fitted(self)
         check_bank(bank, self.image_size)
-        with stage(torch_device(self.device), threads=self.threads):
+        with self._stage():
             return self._infer(bank)
 
     def _infer(self, bank: ImageBank) -> Inference:
         """Logits and embeddings; those of the last two banks are kept, for `predict_proba` and `transform` in turn."""
-        key = f"{self.device} {self.threads} {self.precision} {self.embedding} {bank.digest}"
+        key = f"{self._place()} {self.precision} {self.embedding} {bank.digest}"
         if key not in self._seen:
             device = torch_device(self.device)
             self.network_ = self.network_.to(device)
@@ -336,7 +347,7 @@ def fit_together(
     """Fit every estimator as its `fit` would; in order, the estimator or why it could not be fitted.
 
     Up to `TOGETHER` are trained side by side.
-    jobs : of estimators with one device and one number of threads; taken as their turn comes
+    jobs : of estimators with equal `device`, `threads` and `deterministic`; taken as their turn comes
     reporter : of several at once; one alone shows its progress through its own
     on_result : called with (number of the job, estimator) as soon as it is fitted
     """
@@ -346,11 +357,11 @@ def fit_together(
         estimator = job.estimator
         device = torch_device(estimator.device)
         now = [job, *islice(waiting, TOGETHER[device.type] - 1)]
-        if any((one.estimator.device, one.estimator.threads) != (estimator.device, estimator.threads) for one in now):
-            raise InputError("estimators that are fitted together need one `device` and one number of `threads`")
+        if len({one.estimator._place() for one in now}) > 1:
+            raise InputError("estimators that are fitted together need equal `device`, `threads` and `deterministic`")
         first = len(ended)
         fits = [one.estimator._begin(one) for one in now]
-        with stage(device, threads=estimator.threads):
+        with estimator._stage():
             trained = train_together(fits, estimator.reporter if len(now) == 1 else reporter)
         for number, (one, fit, done) in enumerate(zip(now, fits, trained, strict=True), start=first):
             if isinstance(done, StageError):

@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     made_of = digest("launch", bank.digest, y, json.dumps(vars(options), default=str), source.sha256)
     ranks = start_ranks(device)
     try:
-        with stage(device, seed=torch_seed, threads=options.threads):
+        with stage(device, seed=torch_seed, threads=options.threads, deterministic=not options.fastest):
             network = build_network(options.backbone, source, bank.image_size).to(device)
             fit = Fit(
                 module=network,
@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--inner-validation", type=float, default=0.2)
     parser.add_argument("--seed", type=int, default=3407)
+    parser.add_argument("--fastest", action="store_true", help="algorithms that need not give the same bytes twice")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of each process")
     return parser
 

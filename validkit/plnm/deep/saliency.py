@@ -15,6 +15,7 @@ from validkit.plnm.deep.augment import centre
 from validkit.plnm.deep.backbones import Network
 from validkit.plnm.deep.bank import ImageBank
 from validkit.plnm.deep.embedding import in_batches
+from validkit.plnm.deep.resident import Resident
 
 
 def grad_cam(network: Network, crops: Tensor) -> Tensor:
@@ -42,7 +43,7 @@ def saliency_maps(network: Network, bank: ImageBank, *, device: torch.device) ->
     size = bank.image_size
     if not len(bank):
         return np.zeros((0, size, size), dtype=np.float32)
-    images = torch.from_numpy(np.asarray(bank.images)).to(device)
+    images = Resident(bank, device)
 
     def batch(rows: Tensor) -> tuple[Tensor]:
         cam = grad_cam(network, centre(images[rows], size))
