@@ -19,6 +19,8 @@ import pytest
 pytest.importorskip("radiomics", reason="needs the imaging extra")
 pytest.importorskip("torch", reason="needs the deep extra")
 
+import torch
+
 from validkit import timings
 from validkit.errors import InputError
 from validkit.planned import plan_of
@@ -215,6 +217,26 @@ def test_killed_twice_it_ends_with_the_same_bytes(finished: Path, tmp_path: Path
     subprocess.run(command, check=True, capture_output=True, timeout=600)
     assert (out / "predictions.parquet").read_bytes() == (finished / "predictions.parquet").read_bytes()
     assert (out / "evaluation.json").read_bytes() == (finished / "evaluation.json").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+def test_killed_between_two_epochs_it_goes_on_with_the_same_bytes(tmp_path: Path, cache: Path) -> None:
+    """A network whose training takes longer than `Checkpoint.FIRST`, killed once an epoch of it was written down."""
+    longer = ("model.deep.image_size=128", "model.deep.epochs=24", "model.deep.patience=24")
+    expected = run_protocol(small(*longer), out=tmp_path / "whole", engine="loky:2", cache=cache)
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "validkit", "run", "plnm-quick", "--out", str(out), "--cache", str(cache)]
+    command += ["--engine", "loky:2"] + [part for setting in (*SMALL, *longer) for part in ("--set", setting)]
+    kill_when(command, lambda: any(out.rglob("*.unfinished")))
+    [unfinished] = out.rglob("*.unfinished")
+    epochs = torch.load(unfinished, weights_only=True)["state"]["curve"]
+    assert 1 <= len(epochs) < 24
+    done = subprocess.run(command, check=True, capture_output=True, timeout=600)
+    assert done.returncode == 0
+    assert not list(out.rglob("*.unfinished"))
+    for name in ("predictions.parquet", "evaluation.json", "stages/deep.json"):
+        assert (out / name).read_bytes() == (expected / name).read_bytes(), name
 
 
 def kill_when(command: list[str], condition: Callable[[], bool]) -> None:
