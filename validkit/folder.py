@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -99,6 +100,32 @@ def begin(run: Run, source: str) -> None:
     run.write("protocol.resolved.json", {"digest": run.protocol.digest(), "protocol": run.protocol.to_dict()})
     if source:
         write_text(run.folder / "protocol.toml", source)
+
+
+@dataclass
+class Begun:
+    """ours : whether this run alone has the folder, and nothing in it is worth keeping yet."""
+
+    ours: bool = False
+
+
+@contextmanager
+def undone(run: Run) -> Iterator[Begun]:
+    """Where bad input ends what is inside, what was begun in the folder is removed again, unless a run was there."""
+    folder, begun = run.folder, Begun()
+    known = {path.name for path in folder.iterdir()} if folder.is_dir() else None
+    try:
+        yield begun
+    except InputError:
+        if begun.ours and (known is None or "protocol.resolved.json" not in known) and folder.is_dir():
+            for path in [path for path in folder.iterdir() if known is None or path.name not in known]:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+            if known is None:
+                folder.rmdir()
+        raise
 
 
 def same_cohort(run: Run, data: Cohort) -> None:

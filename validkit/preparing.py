@@ -54,9 +54,10 @@ def preflight(protocol: Protocol, cohort: Path | None) -> None:
     if cohort is not None and not cohort.exists():
         raise InputError(f"there is no {cohort}; --cohort takes a folder with cohort.csv, or the table's file")
     if isinstance(protocol.model, Bundle):
+        from validkit.bundle.reference import replay
         from validkit.external import open_bundle
 
-        open_bundle(protocol)
+        replay(open_bundle(protocol), Path(protocol.model.file))
     if isinstance(protocol.model, PLNM):
         for extra in ("imaging", "deep", "models"):
             require(extra, "running the PLNM model")

@@ -23,7 +23,7 @@ from validkit.errors import InputError
 from validkit.evaluate import evaluate
 from validkit.external import bound
 from validkit.fitting import Workshop, fit_all
-from validkit.folder import Run, begin, check_folder, finish
+from validkit.folder import Run, begin, check_folder, finish, undone
 from validkit.ledger import Ledger, keep_receipt, run_identity
 from validkit.locks import hold
 from validkit.plan import Plan, make_plan, seeder
@@ -56,6 +56,7 @@ def run_protocol(
     cache: Path | None = None,
     ledger: Path | None = None,
     sentinels: bool = False,
+    allow_training_rows: bool = False,
     reporter: Reporter | None = None,
 ) -> Path:
     """Run a protocol and return the run folder, from which `validkit.report.render_report` draws the report.
@@ -67,6 +68,7 @@ def run_protocol(
     cache : where extracted features are kept for every run; None for the user's cache folder
     ledger : where openings of held-out outcomes are entered; None for the user's own
     sentinels : run every leakage sentinel; else those that the protocol names
+    allow_training_rows : whether the bundle may hold rows of training patients, which some estimators keep
     Raises InputError for bad input and StageError where a stage cannot be carried out on these data.
     """
     parse_engine(engine)
@@ -74,13 +76,15 @@ def run_protocol(
     protocol = bound(protocol)
     run = Run(out, protocol, overrides, resolve_device(device), engine, cache, reporter or Silent())
     check_folder(run)
-    with hold(out):
+    with undone(run) as begun, hold(out):
+        begun.ours = True
         new = not (out / TASKS).exists()
         begin(run, source)
         data = read_data(run, cohort)
         plan = make_plan(protocol, patients_of(data))
         _write_plan(run, plan)
         prepared = prepare(run, data, plan)
+        begun.ours = False
         book = Ledger(ledger)
         run.sealed = book.seal_state(
             protocol.digest(), cohort=data.digest, outcome=data.outcome.loc[plan.held_out]
@@ -92,7 +96,7 @@ def run_protocol(
         _open(run, data, plan, book, sealed, "evaluation")
         _evaluate(run, data, plan, fitted, sealed)
         _guard(run, data, plan, prepared, fitted, asked=sentinels)
-        _lock(run, data, plan, fitted)
+        _lock(run, data, plan, prepared, fitted, allow_training_rows=allow_training_rows)
         finish(run, data, plan, fits=_fits(plan, fitted))
         _remember_timings(run, plan, fitted, new=new)
         record = sha256_of(out / "run.json")
@@ -265,13 +269,27 @@ def _guard(run: Run, data: Cohort, plan: Plan, prepared: Prepared, fitted: Seque
     run.sentinels = [one.to_dict() for one in found]
 
 
-def _lock(run: Run, data: Cohort, plan: Plan, fitted: Sequence[Fitted]) -> None:
+def _lock(
+    run: Run, data: Cohort, plan: Plan, prepared: Prepared, fitted: Sequence[Fitted], *, allow_training_rows: bool
+) -> None:
     """The main fit as a bundle, which a new centre can run; where there can be none, a note says why."""
     if plan.design.kind in ("as-given", "external"):
         return
     main = _main(plan, fitted)
     evaluation = json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))
-    made = bundle_from_run(run.protocol, plan, main.model_files, data, evaluation, run.folder / "bundle.zip")
+    with run.timed("bundle", "locking the model"):
+        made = bundle_from_run(
+            run.protocol,
+            plan,
+            main.model_files,
+            data,
+            evaluation,
+            run.folder / "bundle.zip",
+            inputs=prepared.inputs,
+            predictions=all_predictions(fitted),
+            allow_training_rows=allow_training_rows,
+            cache=run.cache,
+        )
     if isinstance(made, str):
         run.note("bundle", made)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from validkit.bundle.case_mix import CaseMix
 from validkit.bundle.manifest import ModelFacts, Observed, Training
 from validkit.plan import Plan
 from validkit.protocol import Protocol
@@ -20,7 +21,7 @@ __all__ = ["Facts", "facts_of", "observed"]
 
 TOLD = ("n", "events", "auc", "brier", "slope", "calibration_in_the_large", "oe")
 """statistics of evaluation.json that travel: none has a point for each patient"""
-OF_IMAGES = ("width", "height", "row_mm", "column_mm", "bits", "format")
+OF_IMAGES = ("width", "height", "row_mm", "column_mm", "bits", "format", "scanner")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,7 @@ class Facts:
     thresholds: Mapping[str, float]
     performance_on: str
     performance: Mapping[str, Mapping[str, Any]]
+    case_mix: CaseMix | None = None
 
 
 def facts_of(protocol: Protocol, plan: Plan, data: Cohort, evaluation: Mapping[str, Any]) -> Facts:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
+from validkit.bundle.case_mix import CaseMix
 from validkit.sections import Section
 from validkit.sections.base import Sha256
 
@@ -96,9 +97,12 @@ class Manifest(Section):
     thresholds : operating threshold of each model, as chosen on training patients
     performance : of each model on `performance_on`, a set of evaluation.json; undefined numbers are null
     left_out : models of the protocol that stayed at home, and why
+    case_mix : how the patients of development were spread, in moments and quantiles
+    reference : how many reference cases there are
+    Format 1 had neither of the last two.
     """
 
-    format: Literal[1]
+    format: Literal[1, 2]
     kind: Literal["plnm", "estimators"]
     versions: dict[str, str]
     protocol: ProtocolFacts
@@ -115,7 +119,15 @@ class Manifest(Section):
     performance_on: str
     performance: dict[str, dict[str, Any]]
     left_out: dict[str, str]
+    case_mix: CaseMix | None = None
+    reference: Count = 0
     members: dict[str, Member]
+
+    @model_validator(mode="after")
+    def _of_its_format(self) -> Manifest:
+        if self.format == 1 and (self.case_mix is not None or self.reference):
+            raise ValueError("a bundle of format 1 has neither `case_mix` nor `reference`")
+        return self
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from validkit.bundle.archive import AGAIN, unpack
 from validkit.bundle.manifest import Manifest, unreadable
 from validkit.bundle.parts import Model, build
+from validkit.bundle.reference import Reference, read_reference
 from validkit.bundle.rows import keeping_rows
 from validkit.errors import InputError
 from validkit.protocol import Protocol
@@ -30,6 +31,7 @@ class Locked:
 
     protocol : under which it was fitted; digest : SHA-256 of the file
     differing : packages whose version here is not the one it was fitted with, in words
+    reference : its reference cases, and their pictures by member; see `validkit.bundle.reference.replay`
     """
 
     manifest: Manifest
@@ -37,6 +39,8 @@ class Locked:
     model: Model
     digest: str
     differing: tuple[str, ...]
+    reference: Reference | None = None
+    pictures: Files = field(default_factory=dict)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -73,15 +77,18 @@ def read_bundle(path: str | Path, *, device: str = "cpu") -> Locked:
     manifest = _manifest(file, members)
     _check_members(file, manifest, members)
     protocol = _protocol(file, manifest, members["protocol.json"])
-    parts = {name: data for name, data in members.items() if name not in ("manifest.json", "protocol.json")}
+    cases = {name: data for name, data in members.items() if name.startswith("reference.")}
+    parts = {name: data for name, data in members.items() if name not in {"manifest.json", "protocol.json", *cases}}
     try:
         _check_rows(manifest, parts)
         model = build(parts, protocol, device=device)
-        _check_told(manifest, protocol, model)
+        reference = read_reference(cases, protocol, model)
+        _check_told(manifest, protocol, model, reference)
     except (InputError, ValidationError) as error:
         why = unreadable(error) if isinstance(error, ValidationError) else str(error)
         raise InputError(f"{file}: {why}; the bundle is refused") from error
-    return Locked(manifest, protocol, model, digest, _differing(manifest.versions))
+    pictures = {name: cases[name] for name in (reference.files if reference else ())}
+    return Locked(manifest, protocol, model, digest, _differing(manifest.versions), reference, pictures)
 
 
 def _manifest(file: Path, members: Files) -> Manifest:
@@ -91,7 +98,7 @@ def _manifest(file: Path, members: Files) -> Manifest:
         return Manifest.model_validate_json(members["manifest.json"])
     except ValidationError as error:
         raise InputError(
-            f"{file}: member 'manifest.json': {unreadable(error)} (this validkit knows format 1)"
+            f"{file}: member 'manifest.json': {unreadable(error)} (this validkit knows formats 1 and 2)"
         ) from error
 
 
@@ -129,7 +136,7 @@ def _check_rows(manifest: Manifest, parts: Files) -> None:
         raise InputError(f"member {name!r} {does} rows of training patients, and manifest.json says otherwise")
 
 
-def _check_told(manifest: Manifest, protocol: Protocol, model: Model) -> None:
+def _check_told(manifest: Manifest, protocol: Protocol, model: Model, reference: Reference | None) -> None:
     """What the manifest says of the model is what the members give."""
     declared = {name: (one.kind, one.unit, one.levels) for name, one in protocol.cohort.predictors.items()}
     told = {name: (one.kind, one.unit, one.levels) for name, one in manifest.predictors.items()}
@@ -144,6 +151,8 @@ def _check_told(manifest: Manifest, protocol: Protocol, model: Model) -> None:
         "thresholds": set(manifest.thresholds) <= set(model.names),
         "performance": set(manifest.performance) <= set(model.names),
         "images": (images is not None) == (model.kind == "plnm"),
+        "reference": manifest.reference == (len(reference.cells) if reference else 0),
+        "case_mix": manifest.case_mix is None or set(manifest.case_mix.linear_predictors) <= set(model.names),
     }
     wrong = [name for name, sound in same.items() if not sound]
     if images is not None and model.kind == "plnm":

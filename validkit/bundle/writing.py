@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from validkit.bundle.archive import write_archive
+from validkit.bundle.case_mix import case_mix_of
 from validkit.bundle.facts import Facts, facts_of
 from validkit.bundle.manifest import Images, Manifest, Member, PredictorFacts, ProtocolFacts
 from validkit.bundle.parts import Model, build, leave_out
+from validkit.bundle.reference import CASES, make_reference
 from validkit.bundle.rows import keeping_rows
 from validkit.errors import InputError
 from validkit.plan import Plan
@@ -25,19 +30,27 @@ if TYPE_CHECKING:
 __all__ = ["bundle_from_run", "write_bundle"]
 
 STAY = (
-    "; they leave their site only where that is allowed (in Python, write_bundle with allow_training_rows=True); "
-    "choose models that keep none"
+    "; they leave their site only where that is allowed (--allow-training-rows; in Python, "
+    "allow_training_rows=True): choose models that keep none"
 )
 
 
 def write_bundle(
-    path: Path, files: Files, protocol: Protocol, facts: Facts, *, allow_training_rows: bool = False
+    path: Path,
+    files: Files,
+    protocol: Protocol,
+    facts: Facts,
+    *,
+    allow_training_rows: bool = False,
+    reference: bool = False,
+    cache: Path | None = None,
 ) -> Path:
     """Write a locked model, whole or not at all; the same model gives the same bytes.
 
     files : what the model learnt, by `locked_files`; facts : of the run that fitted it
     allow_training_rows : whether estimators and imputations that keep rows of training patients may travel. Otherwise
         they are left out, and where the model cannot do without one of them it is an InputError.
+    reference : whether reference cases travel with it; cache : folder of measured features
     """
     rows = keeping_rows(files)
     left_out: dict[str, str] = {}
@@ -48,12 +61,13 @@ def write_bundle(
             raise InputError(f"{error}{STAY}") from error
         rows = {}
     model = build(files, protocol, device="cpu")
-    members = {**files, "protocol.json": protocol_json(protocol)}
+    cases = make_reference(model, protocol, facts.predictors, cache=cache) if reference else {}
+    members = {**files, **cases, "protocol.json": protocol_json(protocol)}
     told = {
         name: Member(bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), training_rows=name in rows)
         for name, data in sorted(members.items())
     }
-    manifest = _manifest(protocol, facts, model, left_out, told)
+    manifest = _manifest(protocol, facts, model, left_out, told, CASES if reference else 0)
     write_archive(path, {**members, "manifest.json": to_json(manifest.model_dump(mode="json")).encode()})
     return path
 
@@ -66,17 +80,26 @@ def bundle_from_run(
     evaluation: Mapping[str, Any],
     out: Path,
     *,
+    inputs: Any = None,
+    predictions: pd.DataFrame | None = None,
     allow_training_rows: bool = False,
+    cache: Path | None = None,
 ) -> Path | str:
-    """The bundle of a finished run, or in words why there is none.
+    """The bundle of a finished run, with reference cases, or in words why there is none.
 
     files : of the main fit (`Fitted.model_files`); evaluation : evaluation.json's content; out : the file
+    inputs, predictions : of the run, for `facts.case_mix`; cache : folder of measured features
     """
     if not files:
         return "no bundle was written: nothing was fitted, or an estimator cannot be stored without pickle"
     try:
         facts = facts_of(protocol, plan, data, evaluation)
-        return write_bundle(out, files, protocol, facts, allow_training_rows=allow_training_rows)
+        if predictions is not None:
+            mix = case_mix_of(protocol, plan, data, inputs, predictions)
+            facts = replace(facts, case_mix=mix)
+        return write_bundle(
+            out, files, protocol, facts, allow_training_rows=allow_training_rows, reference=True, cache=cache
+        )
     except InputError as error:
         return f"no bundle was written: {error}"
 
@@ -87,12 +110,17 @@ def protocol_json(protocol: Protocol) -> bytes:
 
 
 def _manifest(
-    protocol: Protocol, facts: Facts, model: Model, left_out: Mapping[str, str], members: dict[str, Member]
+    protocol: Protocol,
+    facts: Facts,
+    model: Model,
+    left_out: Mapping[str, str],
+    members: dict[str, Member],
+    cases: int,
 ) -> Manifest:
     there = set(model.names)
     outcome = protocol.cohort.outcome
     return Manifest(
-        format=1,
+        format=2,
         kind=model.kind,
         versions=versions(),
         protocol=ProtocolFacts(
@@ -111,6 +139,8 @@ def _manifest(
         performance_on=facts.performance_on,
         performance={name: dict(found) for name, found in facts.performance.items() if name in there},
         left_out=dict(left_out),
+        case_mix=None if facts.case_mix is None else facts.case_mix.of(model.names, model.features),
+        reference=cases,
         members=members,
     )
 

@@ -6,17 +6,21 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from validkit import __version__
-from validkit.cli import protocols, records
+from validkit.cli import bundles, protocols, records
 from validkit.cli.options import AsJson, CohortPath, Device, Engine, LedgerFile, Overrides, ProtocolName, print_json
 from validkit.cli.terminal import Terminal
 from validkit.errors import ValidkitError
+
+if TYPE_CHECKING:
+    from validkit.bundle import Locked
+    from validkit.protocol import Protocol
 
 BINDING = ("sealed", "opening", "looks", "fits", "sentinels")
 """records of run.json that `validkit run --json` prints beside the evaluation"""
@@ -29,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(protocols.app, name="protocol")
+app.add_typer(bundles.app, name="bundle")
 app.add_typer(records.app, name="ledger")
 app.command("verify")(records.verify)
 
@@ -43,6 +48,10 @@ def run(
     cache: Annotated[Path | None, typer.Option(help="Where extracted features are kept for every run.")] = None,
     ledger: LedgerFile = None,
     sentinels: Annotated[bool, typer.Option("--sentinels", help="Run every leakage sentinel.")] = False,
+    training_rows: Annotated[
+        bool,
+        typer.Option("--allow-training-rows", help="Let the bundle hold rows of training patients (KNN and SVM do)."),
+    ] = False,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,28 +61,116 @@ def run(
     """
     from validkit.external import bound
     from validkit.protocol import read_protocol, source_of
+
+    declared = bound(read_protocol(protocol, overrides or ()))
+    _carry_out(
+        declared,
+        Console(stderr=as_json),
+        as_json=as_json,
+        out=out,
+        cohort=cohort,
+        overrides=overrides or (),
+        source=source_of(protocol),
+        device=device,
+        engine=engine,
+        cache=cache,
+        ledger=ledger,
+        sentinels=sentinels,
+        allow_training_rows=training_rows,
+    )
+
+
+@app.command()
+def external(
+    bundle: bundles.BundleFile,
+    cohort: Annotated[Path, typer.Option(help="This centre's folder with cohort.csv, or its table's file.")],
+    map_file: Annotated[
+        Path | None,
+        typer.Option("--map", help="What this centre calls what the model needs; by default map.toml in its folder."),
+    ] = None,
+    draft: Annotated[
+        bool, typer.Option("--draft-map", help="Propose such a map from names and values, and do nothing else.")
+    ] = False,
+    protocol: Annotated[
+        str | None, typer.Option(help="A protocol with a [cohort] of its own, instead of a map.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/external.")] = None,
+    device: Device = "auto",
+    engine: Engine = "loky",
+    cache: Annotated[Path | None, typer.Option(help="Where extracted features are kept for every run.")] = None,
+    ledger: LedgerFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Validate a locked model on a new centre's own files: nothing is fitted, no patient leaves.
+
+    First: validkit external BUNDLE --cohort DIR --draft-map. Correct the map that it writes, then run without it.
+    """
+    from validkit.bundle import read_bundle
+    from validkit.centre import MAP, centre_protocol, home_map, read_map
+    from validkit.errors import InputError
+    from validkit.external import bound
+    from validkit.protocol import parse_protocol, source_of
+
+    console = Console(stderr=as_json)
+    locked = read_bundle(bundle)
+    if protocol is not None and (map_file is not None or draft):
+        raise InputError("--protocol brings its own [cohort]; give it, or --map and --draft-map, not both")
+    if draft:
+        _draft(locked, cohort, map_file or Path(MAP), console)
+        return
+    beside = (cohort if cohort.is_dir() else cohort.parent) / MAP
+    file = map_file or (beside if beside.is_file() else None)
+    if protocol is not None:
+        text, settings = source_of(protocol), [*(overrides or ()), f"model.file={json.dumps(str(bundle))}"]
+    else:
+        centre = home_map(locked) if file is None else read_map(file, locked)
+        text, settings = centre_protocol(bundle, locked, centre), list(overrides or ())
+        said = (
+            f"columns as {file} says" if file else "columns called as at home (no map.toml; --draft-map proposes one)"
+        )
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
+    declared = bound(parse_protocol(text, source=str(protocol or file or bundle), overrides=settings))
+    _carry_out(
+        declared,
+        console,
+        as_json=as_json,
+        out=out,
+        cohort=cohort,
+        overrides=settings,
+        source=text,
+        device=device,
+        engine=engine,
+        cache=cache,
+        ledger=ledger,
+    )
+
+
+def _draft(locked: Locked, cohort: Path, file: Path, console: Console) -> None:
+    from validkit.centre import draft_map
+    from validkit.errors import InputError
+    from validkit.store import write_text
+
+    if file.exists():
+        raise InputError(f"{file} is there already; give another name with --map, or remove it")
+    draft = draft_map(locked, cohort)
+    write_text(file, draft.text)
+    lines = [f"{file}: a proposal; read every line of it before you use it"]
+    lines += [f"  to be answered: {text}" for text in draft.open]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _carry_out(declared: Protocol, console: Console, *, as_json: bool, out: Path | None, **how: Any) -> None:
+    """Run a protocol with its progress shown, draw the report, print what came out; exit 1 where acceptance failed."""
     from validkit.report import render_report, summary
     from validkit.run import run_protocol
 
-    console = Console(stderr=as_json)
-    declared = bound(read_protocol(protocol, overrides or ()))
     folder = out or Path("runs") / declared.protocol.name
     terminal = Terminal(console)
     console.print(f"[bold]{declared.protocol.name}[/bold]  digest {declared.digest()[:12]}  into {folder}")
     try:
-        run_protocol(
-            declared,
-            out=folder,
-            cohort=cohort,
-            overrides=overrides or (),
-            source=source_of(protocol),
-            device=device,
-            engine=engine,
-            cache=cache,
-            ledger=ledger,
-            sentinels=sentinels,
-            reporter=terminal,
-        )
+        run_protocol(declared, out=folder, reporter=terminal, **how)
     except KeyboardInterrupt:
         console.print("stopped; the same command goes on where this one was")
         raise typer.Exit(130) from None

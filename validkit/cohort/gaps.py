@@ -36,7 +36,7 @@ def settle_gaps(
         elif spec.missing == "refuse":
             mend = f"complete the row, {_EXCLUDE}" + _IMPUTE
             _refuse(frame[name], mask, found, mend)
-        elif mask.all():
+        elif mask.all() and not spec.predictors[name].absent:
             found.fault(
                 "missing-value", None, name, "no patient has a value", "fill the column, or remove the predictor"
             )

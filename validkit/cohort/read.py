@@ -20,6 +20,7 @@ from validkit.cohort.inspection import FilesOf, Inspection, inspect_patient
 from validkit.cohort.roles import check_extra, check_ids, check_names, declared, missing_columns
 from validkit.cohort.source import locate, read_table
 from validkit.cohort.table import cells, is_missing
+from validkit.cohort.translate import translate
 from validkit.engine import Reporter, map_tasks
 from validkit.sections import CohortSpec
 
@@ -52,6 +53,8 @@ def read_cohort(
     if table is None:
         raise CohortError(path, faults)
     faults = missing_columns(table, roles)
+    translated = translate(table, spec)
+    table = translated.table
     if spec.patient not in table.frame:
         raise CohortError(path, faults)
     found = Findings(dict(cells(table.frame[spec.patient])), faults, list(table.notes))
@@ -62,7 +65,7 @@ def read_cohort(
     looked = _inspect(source.folder, kept, spec, found, engine, reporter) if spec.kind == "images" else []
     check_across(kept, looked, spec, found)
     if found.faults:
-        raise CohortError(path, found.faults)
+        raise CohortError(path, translated.named(found.faults))
     parts = _by_patient(source.folder, kept, values, looked, spec, found)
     files = {plain_path(text): digest for one in looked for text, digest in one.files.items()}
     return Cohort(

@@ -25,7 +25,7 @@ def declared(spec: CohortSpec, extra: Sequence[str] = ()) -> list[tuple[str, str
     named = ((getattr(spec, role), f"cohort.{role}") for role in ("site", "group", "date", "device"))
     roles += [(column, place) for column, place in named if column]
     roles += [(column, f"cohort.outlines.{role}") for role, column in spec.outlines.items()]
-    roles += [(name, "cohort.predictors") for name in spec.predictors]
+    roles += [(one.column or name, "cohort.predictors") for name, one in spec.predictors.items() if not one.absent]
     return roles + [(name, "a column of predictions") for name in extra]
 
 

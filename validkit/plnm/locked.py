@@ -269,6 +269,7 @@ def _network(files: Files, name: str, setting: Deep, device: str) -> DeepTransfe
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"network.{name}.fit.json cannot be read: {error!r}") from error
     declared = stages.settings_of(like)
+    told = stages.settings_of(type(like)()) | told  # an older version did not have every setting
     if {k: v for k, v in told.items() if k not in UNTOLD} != {k: v for k, v in declared.items() if k not in UNTOLD}:
         raise InputError(f"network.{name}.fit.json: its settings are not those of the bundle's own protocol")
     if type(threads) is not int or not 1 <= threads <= 64:

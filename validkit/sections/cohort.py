@@ -36,6 +36,8 @@ class Outcome(Section):
     """column: name in cohort.csv; event: the value, 0 or 1, that means the event happened."""
 
     column: str
+    codes: dict[str, Literal[0, 1]] = Field(default_factory=dict)
+    """where the cells are no 0 and 1: the value of each, such as { malignant = 1, benign = 0 }"""
     event: Literal[0, 1] = 1
     positive: str = "event"
     negative: str = "no event"
@@ -71,6 +73,14 @@ class Predictor(Section):
     levels: tuple[str, ...] = ()
     missing_codes: tuple[str, ...] = ()
     """cells that mean "no value" in this column, such as "0" or "-9"; compared as text and as numbers"""
+    column: str = ""
+    """its column in cohort.csv, where that has another name"""
+    column_unit: str = ""
+    """the column's unit, where it is another: values are converted to `unit`"""
+    codes: dict[str, str] = Field(default_factory=dict)
+    """what cells mean that are no level: the level of each, such as { 4a = "4", 4b = "4" }, or "" for no value"""
+    absent: bool = False
+    """the cohort has no such column: every value is missing, and filled in; `missing` must be "impute" """
 
     @model_validator(mode="before")
     @classmethod
@@ -86,6 +96,22 @@ class Predictor(Section):
                 raise ValueError(f"{code!r} is declared both as a level and in `missing_codes`; keep it in one of them")
             if self.kind == "binary" and any(same_cell(code, value) for value in ("0", "1")):
                 raise ValueError(f"{code!r} is a value of a binary predictor; remove it from `missing_codes`")
+        return self
+
+    @model_validator(mode="after")
+    def _column_can_be_read(self) -> Predictor:
+        if self.column_unit and not (self.kind == "continuous" and self.unit):
+            raise ValueError("`column_unit` is converted to `unit`: declare it, of a continuous predictor, or neither")
+        if self.codes and self.kind == "continuous":
+            raise ValueError("a continuous predictor has no `codes`; cells that mean no value go into `missing_codes`")
+        values = self.levels or ("0", "1")
+        for cell, level in self.codes.items():
+            if level and level not in values:
+                raise ValueError(f"`codes` turns {cell!r} into {level!r}, which is none of {', '.join(values)}")
+            if level != cell and any(same_cell(cell, value) for value in values):
+                raise ValueError(f"`codes` turns {cell!r}, a value itself, into {level!r}")
+        if self.absent and (self.column or self.column_unit or self.codes):
+            raise ValueError("a predictor that is `absent` has neither `column` nor `column_unit` nor `codes`")
         return self
 
     @model_validator(mode="after")
@@ -141,12 +167,17 @@ class CohortSpec(Section):
                 f"the phantom {self.default.phantom!r} has no images; "
                 'declare the cohort as kind = "table", or take the phantom "plnm"'
             )
-        used = [self.patient, self.outcome.column, *self.predictors]
+        used = [self.patient, self.outcome.column, *(one.column or name for name, one in self.predictors.items())]
         used += [self.image, *self.outlines.values()] if images else []
         used += [role for role in (self.site, self.group, self.date, self.device) if role]
         twice = sorted({name for name in used if used.count(name) > 1})
         if twice:
             raise ValueError(f"column {twice[0]!r} has two roles; give each column one role")
+        absent = sorted(name for name, one in self.predictors.items() if one.absent)
+        if absent and self.missing != "impute":
+            raise ValueError(
+                f'the predictor {absent[0]!r} is `absent`: every patient lacks it, which only missing = "impute" allows'
+            )
         return self
 
     @property

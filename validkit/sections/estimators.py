@@ -128,9 +128,16 @@ class Bundle(Section):
     kind: Literal["bundle"]
     file: str
     """the bundle, a file; relative to the current folder"""
+    accept: tuple[str, ...] = ()
+    """findings on this centre, such as "unit:max_diameter", that somebody has looked at and found harmless"""
     sha256: Sha256 | None = None
     """of the file: another one is refused. Read from the file where it is not declared and a run, a plan or a seal
     needs it. Where it is known it stands for the model, and the place of the file is no part of the protocol."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_tuples(cls, data: Any) -> Any:
+        return tuples(data, "accept")
 
     @model_serializer(mode="wrap")
     def _without_place(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:

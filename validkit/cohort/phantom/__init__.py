@@ -7,6 +7,6 @@ whose lymph nodes, clinical columns and lesion share a latent aggressiveness (`p
 
 from validkit.cohort.phantom.patients import describe, simulate_table
 from validkit.cohort.phantom.tables import write_table_phantom
-from validkit.cohort.phantom.write import write_phantom
+from validkit.cohort.phantom.write import draw_pictures, write_phantom
 
-__all__ = ["describe", "simulate_table", "write_phantom", "write_table_phantom"]
+__all__ = ["describe", "draw_pictures", "simulate_table", "write_phantom", "write_table_phantom"]

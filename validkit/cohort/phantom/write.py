@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from validkit.cohort.phantom.anatomy import draw_anatomy
 from validkit.cohort.phantom.lesion import READER_A, READER_B, draw_habit, draw_lesion, outline, rasterize
 from validkit.cohort.phantom.patients import phantom_record, simulate_patients
-from validkit.cohort.phantom.sites import Site, draw_sites
+from validkit.cohort.phantom.sites import SMALLEST_SITE, Site, draw_sites
 from validkit.cohort.phantom.staging import refuse_content, whole_folder, write_record
 from validkit.cohort.phantom.ultrasound import Acquisition, simulate_image
 from validkit.engine import Reporter, is_local, map_tasks
@@ -116,6 +116,15 @@ def draw_case(case: Case) -> dict[str, NDArray[np.uint8]]:
         mask = rasterize(lesion.centre, outline(lesion, reader, habit, reader_rng), shape)
         drawn[kind] = np.where(mask, 255, 0).astype(np.uint8)
     return drawn
+
+
+def draw_pictures(count: int, *, seed: int) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Image and reader A's outline (0 and 255) of the first `count` patients of a phantom, (rows, columns) each."""
+    patients = max(count, SMALLEST_SITE)
+    table, latent = simulate_patients(patients, 1, seed)
+    cases = _cases(table, latent, draw_sites(1, seed), seed, np.zeros(patients, dtype=bool))
+    drawn = (draw_case(case) for case in cases[:count])
+    return [(one["images"], one["masks_a"]) for one in drawn]
 
 
 def heterogeneity_db(latent: float) -> float:
