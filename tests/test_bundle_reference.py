@@ -17,7 +17,8 @@ from tests.archives import forged
 from tests.test_bundle import KNN, PROTOCOL, Home, run
 from validkit.bundle import archive as archives
 from validkit.bundle import bundle_from_run, read_bundle
-from validkit.bundle.case_mix import LEAST, QUANTILES, CaseMix, levels_of
+from validkit.bundle.case_mix import LEAST, QUANTILES, CaseMix
+from validkit.bundle.describing import levels_of
 from validkit.bundle.reference import CASES, NAME, TOLERANCE, replay
 from validkit.cohort.phantom import write_table_phantom
 from validkit.errors import InputError
@@ -203,7 +204,14 @@ def test_linear_predictors_are_those_of_patients_who_were_held_out(home: Home, b
     assert (told.on, told.all.n, told.events.n) == ("held-out", len(p), int(y.sum()))
     np.testing.assert_allclose([told.all.mean, told.all.sd], [lp.mean(), lp.std(ddof=1)], rtol=1e-9)
     np.testing.assert_allclose(told.others.mean, lp[y == 0].mean(), rtol=1e-9)
-    assert told.concordance == pytest.approx(model_based_concordance(p).value, abs=1e-12)
+    assert told.concordance is not None
+    assert told.concordance.value == pytest.approx(model_based_concordance(p).value, abs=1e-12)
+    assert told.auc is not None
+    assert told.auc.value == home.evaluation["models"][0]["sets"]["held-out"]["auc"]["value"]
+    assert told.gap is not None
+    assert told.gap.value == pytest.approx(told.auc.value - told.concordance.value, abs=1e-12)
+    assert told.slope is not None
+    assert told.slope.columns == ("linear predictor",)
 
 
 def test_few_patients_are_told_by_moments_alone(home: Home, bundle: Path) -> None:

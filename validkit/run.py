@@ -32,7 +32,7 @@ from validkit.preparing import Prepared, patients_of, preflight, prepare, read_d
 from validkit.protocol import Protocol
 from validkit.provenance import resolve_device, sha256_of
 from validkit.recording import flow, models_of, split_records, table_one
-from validkit.sections import PLNM, Estimators
+from validkit.sections import PLNM, Bundle, Estimators
 from validkit.store import write_bytes, write_text
 from validkit.timings import observed_factors, remember_timings
 from validkit.unit import Fitted, all_predictions, to_parquet
@@ -95,6 +95,7 @@ def run_protocol(
         sealed = _write_predictions(run, fitted)
         _open(run, data, plan, book, sealed, "evaluation")
         _evaluate(run, data, plan, fitted, sealed)
+        _transfer(run, data, prepared)
         _guard(run, data, plan, prepared, fitted, asked=sentinels)
         _lock(run, data, plan, prepared, fitted, allow_training_rows=allow_training_rows)
         finish(run, data, plan, fits=_fits(plan, fitted))
@@ -246,6 +247,25 @@ def _evaluate(run: Run, data: Cohort, plan: Plan, fitted: Sequence[Fitted], seal
     if run.protocol.cohort.missing == "impute":
         described["missing"] = data.missing_table().to_dict("records")
     run.write("stages/cohort.json", described)
+
+
+def _transfer(run: Run, data: Cohort, prepared: Prepared) -> None:
+    """Of a locked model: why it does otherwise here than at home."""
+    if not isinstance(run.protocol.model, Bundle):
+        return
+    from validkit.centre.transfer import transfer_record
+
+    setting = run.protocol.evaluation
+    with run.timed("transfer", "comparing this centre's patients with those of development"):
+        record = transfer_record(
+            prepared.inputs.locked,
+            data,
+            pd.read_parquet(run.folder / "predictions.parquet"),
+            level=setting.level,
+            seed=seeder(run.protocol.protocol.seed.split)("transfer"),
+            replicates=setting.bootstrap.replicates,
+        )
+    run.write("stages/transfer.json", record)
 
 
 def _guard(run: Run, data: Cohort, plan: Plan, prepared: Prepared, fitted: Sequence[Fitted], *, asked: bool) -> None:

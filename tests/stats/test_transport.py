@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from validkit.errors import InputError
 from validkit.stats import auc
-from validkit.stats.transport import model_based_concordance
+from validkit.stats.standardised import standardised_auc
+from validkit.stats.transport import concordance_gap, model_based_concordance
 
 RISKS = arrays(float, st.integers(2, 30), elements=st.floats(0.01, 0.99).map(lambda x: round(x, 2)))
 
@@ -71,3 +72,62 @@ def test_weights_repeat_patients() -> None:
     weighted = model_based_concordance([0.1, 0.5, 0.8], weights=[2, 3, 1])
     assert weighted.value == pytest.approx(repeated.value)
     assert weighted.n == repeated.n == 6
+
+
+# --- the gap, and standardised areas ---------------------------------------------------------------
+
+
+def simulated(rng: np.random.Generator, n: int, sd: float = 1.0, slope: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    lp = rng.normal(-0.7, sd, n)
+    return (rng.random(n) < 1 / (1 + np.exp(-slope * lp))).astype(int), 1 / (1 + np.exp(-lp))
+
+
+def test_the_gap_is_the_difference_and_its_interval_covers_nothing_where_effects_are_right() -> None:
+    rng = np.random.default_rng(4)
+    covered = 0
+    for _ in range(500):
+        y, p = simulated(rng, 150)
+        gap = concordance_gap(y, p)
+        covered += gap.low <= 0 <= gap.high
+    assert gap.value == pytest.approx(auc(y, p).value - model_based_concordance(p).value, abs=1e-12)
+    assert 0.92 <= covered / 500 <= 0.975
+    weaker = concordance_gap(*simulated(rng, 2000, slope=0.3))
+    assert weaker.high < 0
+
+
+def test_the_gaps_standard_error_is_the_spread_of_new_samples() -> None:
+    rng = np.random.default_rng(5)
+    gaps = [concordance_gap(*simulated(rng, 200, sd=1.5)) for _ in range(600)]
+    spread = np.std([gap.value for gap in gaps], ddof=1)
+    assert np.mean([gap.se for gap in gaps]) == pytest.approx(spread, rel=0.1)
+    assert "needs two events" in concordance_gap([0, 0, 1], [0.2, 0.3, 0.4]).note
+
+
+def test_standardising_gives_the_area_of_the_other_spread() -> None:
+    """The same effects in patients of whom more are alike: weighted, they give the area that the others have."""
+    rng = np.random.default_rng(6)
+    y, p = simulated(rng, 30_000, sd=1.0)
+    _, wide = simulated(rng, 200_000, sd=1.6)
+    edges = np.quantile(wide, [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
+    found = standardised_auc(y, p, edges=edges, shares=np.diff([0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1]))
+    there = model_based_concordance(wide).value
+    here = auc(y, p).value
+    assert there - here > 0.06
+    assert abs(found.value - there) < 0.25 * (there - here)
+    assert "worth" in found.note
+
+
+def test_equal_shares_change_nothing_and_absent_strata_are_told() -> None:
+    y, p = simulated(np.random.default_rng(7), 400)
+    edges = np.quantile(p, [0.25, 0.5, 0.75])
+    shares = np.bincount(np.searchsorted(edges, p, side="right")) / 400
+    same = standardised_auc(y, p, edges=edges, shares=shares, rng=1, replicates=300)
+    assert same.value == pytest.approx(auc(y, p).value, abs=1e-12)
+    assert same.low < same.value < same.high
+    assert (same.high - same.low) / (auc(y, p).high - auc(y, p).low) == pytest.approx(1.0, abs=0.2)
+    absent = standardised_auc(y, p, edges=[0.5, 0.999], shares=[0.5, 0.2, 0.3])
+    assert "no patient here stands for 30% of those there" in absent.note
+    with pytest.raises(InputError, match="sum to 1"):
+        standardised_auc(y, p, edges=[0.5], shares=[0.5, 0.6])
+    with pytest.raises(InputError, match="`edges` must ascend"):
+        standardised_auc(y, p, edges=[0.5, 0.4], shares=[0.2, 0.3, 0.5])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from validkit.bundle.case_mix import CaseMix
 from validkit.bundle.manifest import ModelFacts, Observed, Training
 from validkit.plan import Plan
 from validkit.protocol import Protocol
@@ -37,7 +36,6 @@ class Facts:
     thresholds: Mapping[str, float]
     performance_on: str
     performance: Mapping[str, Mapping[str, Any]]
-    case_mix: CaseMix | None = None
 
 
 def facts_of(protocol: Protocol, plan: Plan, data: Cohort, evaluation: Mapping[str, Any]) -> Facts:

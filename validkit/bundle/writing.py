@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from validkit.bundle.archive import write_archive
-from validkit.bundle.case_mix import case_mix_of
+from validkit.bundle.case_mix import CaseMix
+from validkit.bundle.describing import case_mix_of
 from validkit.bundle.facts import Facts, facts_of
 from validkit.bundle.manifest import Images, Manifest, Member, PredictorFacts, ProtocolFacts
 from validkit.bundle.parts import Model, build, leave_out
@@ -44,6 +44,7 @@ def write_bundle(
     allow_training_rows: bool = False,
     reference: bool = False,
     cache: Path | None = None,
+    case_mix: Callable[[Model], CaseMix] | None = None,
 ) -> Path:
     """Write a locked model, whole or not at all; the same model gives the same bytes.
 
@@ -51,6 +52,7 @@ def write_bundle(
     allow_training_rows : whether estimators and imputations that keep rows of training patients may travel. Otherwise
         they are left out, and where the model cannot do without one of them it is an InputError.
     reference : whether reference cases travel with it; cache : folder of measured features
+    case_mix : tells the spread of the patients of development, for this model
     """
     rows = keeping_rows(files)
     left_out: dict[str, str] = {}
@@ -67,7 +69,8 @@ def write_bundle(
         name: Member(bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), training_rows=name in rows)
         for name, data in sorted(members.items())
     }
-    manifest = _manifest(protocol, facts, model, left_out, told, CASES if reference else 0)
+    mix = None if case_mix is None else case_mix(model).of(model.names, model.features)
+    manifest = _manifest(protocol, facts, model, left_out, told, CASES if reference else 0, mix)
     write_archive(path, {**members, "manifest.json": to_json(manifest.model_dump(mode="json")).encode()})
     return path
 
@@ -94,11 +97,20 @@ def bundle_from_run(
         return "no bundle was written: nothing was fitted, or an estimator cannot be stored without pickle"
     try:
         facts = facts_of(protocol, plan, data, evaluation)
-        if predictions is not None:
-            mix = case_mix_of(protocol, plan, data, inputs, predictions)
-            facts = replace(facts, case_mix=mix)
+
+        def mix(model: Model) -> CaseMix:
+            return case_mix_of(protocol, plan, data, inputs, told, model.predictors)
+
+        told = predictions if predictions is not None else pd.DataFrame()
         return write_bundle(
-            out, files, protocol, facts, allow_training_rows=allow_training_rows, reference=True, cache=cache
+            out,
+            files,
+            protocol,
+            facts,
+            allow_training_rows=allow_training_rows,
+            reference=True,
+            cache=cache,
+            case_mix=None if predictions is None else mix,
         )
     except InputError as error:
         return f"no bundle was written: {error}"
@@ -116,6 +128,7 @@ def _manifest(
     left_out: Mapping[str, str],
     members: dict[str, Member],
     cases: int,
+    mix: CaseMix | None,
 ) -> Manifest:
     there = set(model.names)
     outcome = protocol.cohort.outcome
@@ -139,7 +152,7 @@ def _manifest(
         performance_on=facts.performance_on,
         performance={name: dict(found) for name, found in facts.performance.items() if name in there},
         left_out=dict(left_out),
-        case_mix=None if facts.case_mix is None else facts.case_mix.of(model.names, model.features),
+        case_mix=mix,
         reference=cases,
         members=members,
     )

@@ -1,0 +1,216 @@
+"""The spread of patients computed: what `bundle.case_mix` keeps of them, at home and at a new centre alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from validkit.bundle.case_mix import (
+    FURTHEST,
+    LEAST,
+    OF_IMAGES,
+    QUANTILES,
+    CaseMix,
+    Effects,
+    LinearPredictor,
+    Moments,
+    Spread,
+    Told,
+)
+from validkit.plan import HELD_OUT, Plan
+from validkit.protocol import Protocol
+from validkit.sections import Predictor
+from validkit.stats.calibration import calibration_in_the_large
+from validkit.stats.discrimination import auc
+from validkit.stats.predictor_effects import PredictorEffects, effects_given_risk
+from validkit.stats.results import Estimate
+from validkit.stats.transport import concordance_gap, model_based_concordance
+
+if TYPE_CHECKING:
+    from validkit.cohort import Cohort
+
+__all__ = [
+    "case_mix_of",
+    "coded",
+    "described",
+    "effects_here",
+    "levels_of",
+    "linear_predictor",
+    "moments_of",
+    "sd_error",
+    "spread_of",
+]
+
+
+def case_mix_of(
+    protocol: Protocol, plan: Plan, data: Cohort, inputs: Any, predictions: pd.DataFrame, needs: Collection[str]
+) -> CaseMix:
+    """Of the patients on whom the main fit was trained or held out.
+
+    needs : the clinical columns that the model looks at, which alone are described
+
+    inputs : `plnm.inputs.Inputs` or `tabular.inputs.TableInputs` of all patients
+    predictions : of the run, with the columns of `validkit.unit.COLUMNS`
+    """
+    patients = list(dict.fromkeys((*plan.main.training, *plan.main.held_out)))
+    outcome = data.outcome.loc[patients]
+    declared = {name: spec for name, spec in protocol.cohort.predictors.items() if name in needs}
+    table = data.predictors.loc[patients]
+    numbers = {name: spread_of(table[name]) for name, spec in declared.items() if spec.kind == "continuous"}
+    features: tuple[str, ...] = ()
+    if data.image_info is not None:
+        radiomics = inputs.radiomics.loc[patients]
+        features = tuple(map(str, radiomics.columns))
+        numbers |= {name: spread_of(radiomics[name]) for name in features}
+        info = data.image_info.loc[patients]
+        numbers |= {f"image {name}": spread_of(info[name]) for name in OF_IMAGES if name in info}
+    return CaseMix(
+        n=len(patients),
+        events=int(outcome.sum()),
+        predictors=moments_of(coded(table, declared)),
+        numbers=numbers,
+        levels={name: levels_of(table[name], spec) for name, spec in declared.items() if spec.kind != "continuous"},
+        features=features,
+        linear_predictors=_linear_predictors(predictions, data.outcome, coded(data.predictors, declared)),
+    )
+
+
+def coded(table: pd.DataFrame, declared: dict[str, Predictor]) -> pd.DataFrame:
+    """(n, k) float64: numbers as they are, each level of a categorical column but the first as 0 and 1; NaN stays."""
+    columns: dict[str, NDArray[np.float64]] = {}
+    for name in sorted(declared):
+        spec, column = declared[name], table[name]
+        if spec.kind != "categorical":
+            columns[name] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            continue
+        absent = column.isna().to_numpy()
+        for level in spec.levels[1:]:
+            columns[f"{name}={level}"] = np.where(absent, np.nan, (column.astype(object) == level).to_numpy(float))
+    return pd.DataFrame(columns, index=table.index, dtype=np.float64)
+
+
+def moments_of(table: pd.DataFrame) -> Moments | None:
+    """Of the rows without a gap; None where there are fewer than two, or no column."""
+    rows = table.dropna()
+    if len(rows) < 2 or not len(rows.columns):
+        return None
+    values = rows.to_numpy(np.float64)
+    covariance = np.atleast_2d(np.cov(values, rowvar=False))
+    return Moments(
+        n=len(rows),
+        columns=tuple(map(str, rows.columns)),
+        mean=tuple(values.mean(axis=0).tolist()),
+        covariance=tuple(tuple(row) for row in covariance.tolist()),
+    )
+
+
+def spread_of(column: pd.Series | NDArray[np.float64]) -> Spread:
+    """Of the values that are there and finite."""
+    values = np.asarray(column, dtype=np.float64)
+    seen = values[np.isfinite(values)]
+    return Spread(
+        n=len(seen),
+        missing=len(values) - len(seen),
+        mean=float(seen.mean()) if len(seen) else None,
+        sd=float(seen.std(ddof=1)) if len(seen) > 1 else None,
+        quantiles=tuple(np.quantile(seen, QUANTILES).tolist()) if len(seen) >= LEAST else (),
+    )
+
+
+def levels_of(column: pd.Series, spec: Predictor) -> dict[str, int]:
+    """Patients of each declared level, those without a value under ""; levels of an ordinal column are places in it."""
+    levels = spec.levels or ("0", "1")
+    seen = column.dropna()
+    names = seen.map(lambda value: levels[int(value)]) if pd.api.types.is_numeric_dtype(seen.dtype) else seen
+    counts = names.astype(str).value_counts()
+    missing = int(column.isna().sum())
+    return {level: int(counts.get(level, 0)) for level in levels} | ({"": missing} if missing else {})
+
+
+def linear_predictor(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log odds; probabilities nearer to 0 or 1 than FURTHEST are moved there."""
+    p = np.clip(probability, FURTHEST, 1.0 - FURTHEST)
+    return np.asarray(np.log(p) - np.log1p(-p))
+
+
+def sd_error(values: NDArray[np.float64]) -> float | None:
+    """Standard error of the standard deviation, sqrt((m4 - s^4) / n) / (2 s); None where there is none."""
+    if len(values) < 2 or not np.ptp(values) > 0:
+        return None
+    variance = float(values.var(ddof=1))
+    fourth = float(np.mean((values - values.mean()) ** 4))
+    return math.sqrt(max(fourth - variance**2, 0.0) / len(values)) / (2.0 * math.sqrt(variance))
+
+
+def told(estimate: Estimate) -> Told | None:
+    """The estimate, where it is defined."""
+    if math.isnan(estimate.value):
+        return None
+    return Told(value=estimate.value, se=None if math.isnan(estimate.se) else estimate.se)
+
+
+def effects_told(found: PredictorEffects) -> Effects | None:
+    """The effects, where they are defined."""
+    if not found.columns or not np.isfinite(found.covariance).all() or not np.isfinite(found.coefficients).all():
+        return None
+    covariance = tuple(tuple(row) for row in found.covariance.tolist())
+    return Effects(
+        columns=found.columns,
+        coefficients=found.coefficients,
+        covariance=covariance,
+        n=found.n,
+        events=found.n_events,
+    )
+
+
+def effects_here(
+    y: NDArray[np.int64], p: NDArray[np.float64], table: pd.DataFrame
+) -> tuple[PredictorEffects, PredictorEffects]:
+    """(effect of the linear predictor alone, with the columns beside it), of patients who have all of them."""
+    q = np.clip(p, FURTHEST, 1.0 - FURTHEST)
+    whole = table.notna().all(axis=1).to_numpy()
+    names = tuple(map(str, table.columns))
+    alone = effects_given_risk(y, q)
+    if not names or not 0 < y[whole].sum() < whole.sum():
+        return alone, alone
+    return alone, effects_given_risk(y[whole], q[whole], table.to_numpy(np.float64)[whole], names=names)
+
+
+def _linear_predictors(
+    predictions: pd.DataFrame, outcome: pd.Series, table: pd.DataFrame
+) -> dict[str, LinearPredictor]:
+    held_out = predictions[predictions["set"] == HELD_OUT]
+    on = HELD_OUT if len(held_out) else "training"
+    rows = held_out if len(held_out) else predictions[predictions["kind"] == "apparent"]
+    means = rows.groupby(["model", "patient"], sort=True)["probability"].mean()
+    found = {}
+    for name in means.index.unique("model"):
+        risk = means.loc[name].dropna()
+        if len(risk) > 1:
+            y = outcome.loc[risk.index].to_numpy(np.int64)
+            found[str(name)] = described(on, y, risk.to_numpy(np.float64), table.loc[risk.index])
+    return found
+
+
+def described(on: str, y: NDArray[np.int64], p: NDArray[np.float64], table: pd.DataFrame) -> LinearPredictor:
+    """What is told of a model on n patients; table : (n, k) by `coded`."""
+    lp = linear_predictor(p)
+    alone, beside = effects_here(y, p, table)
+    return LinearPredictor(
+        on=on,
+        all=spread_of(lp),
+        events=spread_of(lp[y == 1]),
+        others=spread_of(lp[y == 0]),
+        sd_se=sd_error(lp),
+        auc=told(auc(y, p)),
+        concordance=told(model_based_concordance(p)),
+        gap=told(concordance_gap(y, p)),
+        baseline=told(calibration_in_the_large(y, p)),
+        slope=effects_told(alone),
+        effects=effects_told(beside) if beside.columns != alone.columns else None,
+    )
