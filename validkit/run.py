@@ -254,18 +254,30 @@ def _transfer(run: Run, data: Cohort, prepared: Prepared) -> None:
     if not isinstance(run.protocol.model, Bundle):
         return
     from validkit.centre.transfer import transfer_record
+    from validkit.centre.updating import updating_record
 
     setting = run.protocol.evaluation
+    predictions = pd.read_parquet(run.folder / "predictions.parquet")
     with run.timed("transfer", "comparing this centre's patients with those of development"):
         record = transfer_record(
             prepared.inputs.locked,
             data,
-            pd.read_parquet(run.folder / "predictions.parquet"),
+            predictions,
             level=setting.level,
             seed=seeder(run.protocol.protocol.seed.split)("transfer"),
             replicates=setting.bootstrap.replicates,
         )
     run.write("stages/transfer.json", record)
+    with run.timed("updating", "judging updates of the model by cross-fitting"):
+        updated = updating_record(
+            prepared.inputs.locked,
+            data,
+            predictions,
+            setting.compare.reference,
+            level=setting.level,
+            seed=seeder(run.protocol.protocol.seed.split)("updating"),
+        )
+    run.write("stages/updating.json", updated)
 
 
 def _guard(run: Run, data: Cohort, plan: Plan, prepared: Prepared, fitted: Sequence[Fitted], *, asked: bool) -> None:

@@ -16,6 +16,7 @@ from validkit.bundle import Locked
 from validkit.centre import centre_protocol, draft_map, home_map, read_map
 from validkit.centre.checking import Check, check_centre, refuse_unsafe
 from validkit.centre.units import likely_factor
+from validkit.centre.updating import METHODS
 from validkit.cli import main
 from validkit.cohort import Cohort, read_cohort
 from validkit.errors import InputError
@@ -220,7 +221,15 @@ def test_a_centre_drafts_maps_and_validates(
     assert record["reference"] == 3
     notes = json.loads((tmp_path / "runs/external/run.json").read_text())["notices"]
     assert any("each times 10" in note["text"] for note in notes)
-    assert (tmp_path / "runs/external/report.html").is_file()
+    transfer = json.loads((tmp_path / "runs/external/stages/transfer.json").read_text())
+    assert set(transfer["models"]) == {"lr", "boosting", "xgboost"}
+    updating = json.loads((tmp_path / "runs/external/stages/updating.json").read_text())
+    assert [one["method"] for one in updating["judged"]] == list(METHODS)
+    page = (tmp_path / "runs/external/report.html").read_text()
+    for said in ("Transfer to this centre", "and what makes the difference", "what updating would do here"):
+        assert said in page
+    rows = pd.read_csv(tmp_path / "runs/external/tables/transfer.csv")
+    assert set(rows["model"]) == {"lr", "boosting", "xgboost"}
 
 
 def test_an_unsafe_centre_gets_no_prediction(

@@ -130,6 +130,27 @@ def locked_model(run: Run) -> Rows:
     return ["model", "where", "set", "n", "events", *_named(KEYS)], rows
 
 
+def transfer(run: Run) -> Rows:
+    """Every model of a bundle: what differs from home, and the parts of the difference."""
+    if run.kind != "bundle":
+        raise NotAvailable("no locked model was applied")
+    record = run.stage("transfer")
+    if record.get("why"):
+        raise NotAvailable(str(record["why"]))
+    rows = []
+    for name, one in sorted(record["models"].items()):
+        for key in ("auc", "concordance", "gap", "baseline"):
+            for where in ("there", "here", "difference"):
+                e = estimate(one[key].get(where))
+                rows.append([name, key, where, e.value, e.low, e.high, None, None, e.method])
+        e = estimate(one.get("standardised"))
+        rows.append([name, "auc standardised", "here", e.value, e.low, e.high, None, None, e.method])
+        for part in ("case_mix", "baseline", "effects"):
+            found = [one["p_values"].get(part), one["p_adjusted"].get(part)]
+            rows.append([name, f"{part} differs", "", one["differs"].get(part), None, None, *found, "Holm over three"])
+    return ["model", "measure", "where", "value", "low", "high", "p", "p_adjusted", "method"], rows
+
+
 def _named(keys: tuple[str, ...]) -> list[str]:
     return [f"{key}_{part}".removesuffix("_value") for key in keys for part in PARTS]
 
@@ -151,4 +172,5 @@ DESIGN_TABLES: dict[str, Callable[[Run], Rows]] = {
     "acceptance": acceptance,
     "sentinels": sentinels,
     "locked-model": locked_model,
+    "transfer": transfer,
 }

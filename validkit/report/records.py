@@ -37,6 +37,8 @@ STAGES = (
     "nomogram",
     "estimators",
     "bundle",
+    "transfer",
+    "updating",
     "splits",
 )
 FAMILIES = ("radiomics", "deep", "fusion", "clinical", "nomogram")

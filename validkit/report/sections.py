@@ -36,6 +36,7 @@ from validkit.report.page import (
 from validkit.report.records import CORRECTED, TRAINING, NotAvailable, Record, Run, dig
 from validkit.report.sentinels import sentinel_blocks
 from validkit.report.subject import behind, spoken, subject
+from validkit.report.transfer import check_blocks, transfer_blocks, updating_blocks
 
 Figures = Mapping[str, FigureBlock]
 MOST_NOTES = 3
@@ -75,9 +76,16 @@ def _model(run: Run, figure: Figures) -> list[Chapter]:
         return [("estimators", "Estimators", blocks)]
     if run.kind == "bundle":
         return [
-            ("locked", "The locked model", [*_remarks(run, "bundle"), *attempt("Bundle", lambda: locked_blocks(run))])
+            ("locked", "The locked model", [*_remarks(run, "bundle"), *attempt("Bundle", lambda: locked_blocks(run))]),
+            ("transfer", "Transfer to this centre", _transfer(run)),
         ]
     return []
+
+
+def _transfer(run: Run) -> list[Block]:
+    blocks = attempt("The check of this centre", lambda: check_blocks(run))
+    blocks += attempt("What differs from home", lambda: transfer_blocks(run))
+    return [*blocks, *attempt("Updating", lambda: updating_blocks(run))]
 
 
 def _acceptance(run: Run) -> list[Block]:

@@ -1,0 +1,270 @@
+"""What each way of updating a locked model would do at a new centre, judged on patients that it was not fitted to.
+
+Every update is fitted to some folds of the patients and applied to the others, over and over; nothing is judged on the
+rows that it learnt from.
+
+References: Vergouwe et al., Stat Med 36 (2017) 4529-4539; Steyerberg et al., Stat Med 23 (2004) 2567-2586.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from validkit import stats
+from validkit.bundle.case_mix import FURTHEST
+from validkit.bundle.describing import coded
+from validkit.errors import InputError, StageError, ValidkitError
+from validkit.folds import stratified_group_folds
+from validkit.stats.intervals import mean_estimate, z_of
+from validkit.stats.likelihood_scores import log_losses
+from validkit.stats.results import NAN, Estimate
+
+if TYPE_CHECKING:
+    from validkit.bundle import Locked
+    from validkit.cohort import Cohort
+
+__all__ = ["METHODS", "Judged", "judge_updates", "updates_on_all", "updating_record"]
+
+Risks = NDArray[np.float64]
+Apply = Callable[[Risks, NDArray[np.float64] | None], Risks]
+METHODS = ("none", "in the large", "logistic", "platt", "isotonic", "beta", "refit", "closed test")
+NEEDS_PREDICTORS = ("refit",)
+FOLDS, REPEATS = 5, 20
+MEASURES: Mapping[str, Callable[..., Estimate]] = {
+    "auc": stats.auc,
+    "oe": stats.observed_expected,
+    "calibration_in_the_large": stats.calibration_in_the_large,
+    "slope": stats.calibration_slope,
+    "brier": stats.brier,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """One way of updating. estimates : by measure; differences : of "brier" and "log_loss", less those of no update
+
+    why : why it could not be judged, "" where it was; chosen : how often the closed test took each update
+    """
+
+    method: str
+    estimates: Mapping[str, Estimate]
+    differences: Mapping[str, Estimate]
+    why: str = ""
+    chosen: Mapping[str, int] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "method": self.method,
+            "estimates": {name: one.to_dict() for name, one in self.estimates.items()},
+            "differences": {name: one.to_dict() for name, one in self.differences.items()},
+            "why": self.why,
+            "chosen": None if self.chosen is None else dict(self.chosen),
+        }
+
+
+def judge_updates(
+    y: NDArray[np.int64],
+    p: Risks,
+    table: pd.DataFrame,
+    *,
+    groups: NDArray[np.int64] | None = None,
+    folds: int = 5,
+    repeats: int = 20,
+    level: float = 0.95,
+    seed: int = 0,
+    methods: Sequence[str] = METHODS,
+) -> list[Judged]:
+    """Every way of updating, judged by repeated cross-fitting; in the order of `methods`.
+
+    y : (n,) outcomes 0/1; p : (n,) the locked model's risks; table : (n, k) coded clinical columns, for "refit" and the
+        closed test, which leave them out where a patient has a gap
+    groups : (n,) patients of one group are on one side of every fold; None where each is alone
+
+    A measure is its mean over the repeats, and its standard error the mean of theirs: the patients are the same in
+    each, so that more repeats take away the chance of the folds and not that of the patients. "refit" is the logistic
+    regression on the model's log odds and the clinical columns. Where an update cannot be fitted in some fold it is not
+    judged, and says why. Raises StageError where the folds cannot share out both outcomes.
+    """
+    unknown = [name for name in methods if name not in METHODS]
+    if unknown:
+        raise InputError(f"`methods` names {unknown[0]!r}; known are {', '.join(METHODS)}")
+    design, why_not = _design(p, table)
+    together = np.arange(len(y)) if groups is None else groups
+    states = [int(np.random.SeedSequence([seed, r]).generate_state(1)[0]) for r in range(repeats)]
+    parts = [stratified_group_folds(y, together, folds, state, "updating") for state in states]
+    plain = np.tile(p, (repeats, 1))
+    return [_judge(name, y, p, plain, design, why_not, parts, level) for name in methods]
+
+
+def updates_on_all(y: NDArray[np.int64], p: Risks, table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Each update fitted to all patients, as somebody would use it from here on; not to be judged on them."""
+    design, why_not = _design(p, table)
+    found: dict[str, dict[str, Any]] = {}
+    for name in METHODS[1:]:
+        if name in NEEDS_PREDICTORS and design is None:
+            found[name] = {"note": why_not}
+            continue
+        try:
+            fitted, _ = _fitted(name, y, p, design)
+            found[name] = fitted.to_dict() if hasattr(fitted, "to_dict") else {}
+        except ValidkitError as error:
+            found[name] = {"note": str(error)}
+    return found
+
+
+def updating_record(
+    locked: Locked, data: Cohort, predictions: pd.DataFrame, model: str, *, level: float, seed: int
+) -> dict[str, Any]:
+    """stages/updating.json: of one model, what each way of updating would do here.
+
+    predictions : of this centre's patients, with the columns of `validkit.unit.COLUMNS`; model : its name there
+    """
+    declared = {n: spec for n, spec in locked.protocol.cohort.predictors.items() if n in locked.needs}
+    table = coded(data.predictors, declared)
+    risk = predictions[predictions["model"] == model].groupby("patient", sort=True)["probability"].mean().dropna()
+    y = data.outcome.loc[risk.index].to_numpy(np.int64)
+    p = risk.to_numpy(np.float64)
+    folds = int(min(FOLDS, y.sum(), len(y) - y.sum()))
+    record: dict[str, Any] = {"model": model, "folds": folds, "repeats": REPEATS, "why": "", "judged": [], "all": {}}
+    if folds < 2:
+        why = "an update is judged on other patients than it learns from, which needs two of each outcome"
+        return {**record, "why": why}
+    rows = table.loc[risk.index]
+    groups = data.groups.loc[risk.index].to_numpy(np.int64)
+    try:
+        judged = judge_updates(y, p, rows, groups=groups, folds=folds, repeats=REPEATS, level=level, seed=seed)
+    except StageError as error:
+        return {**record, "why": str(error)}
+    return {**record, "judged": [one.to_dict() for one in judged], "all": updates_on_all(y, p, rows)}
+
+
+# --- one way ---------------------------------------------------------------------------------------
+
+
+def _judge(
+    name: str,
+    y: NDArray[np.int64],
+    p: Risks,
+    plain: NDArray[np.float64],
+    design: NDArray[np.float64] | None,
+    why_not: str,
+    parts: Sequence[Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]],
+    level: float,
+) -> Judged:
+    if name in NEEDS_PREDICTORS and design is None:
+        return Judged(name, {}, {}, why_not)
+    chosen: dict[str, int] = {}
+    risks = plain.copy()
+    if name != "none":
+        for r, folds in enumerate(parts):
+            for learn, rest in folds:
+                own = None if design is None else design[learn]
+                try:
+                    fitted, apply = _fitted(name, y[learn], p[learn], own)
+                    risks[r, rest] = apply(p[rest], None if design is None else design[rest])
+                except ValidkitError as error:
+                    return Judged(name, {}, {}, f"could not be fitted to a fold: {error}")
+                if name == "closed test":
+                    chosen[fitted.chosen] = chosen.get(fitted.chosen, 0) + 1
+    count = len(parts) if name != "none" else 1
+    how = f"mean of {count} repeats of {len(parts[0])}-fold cross-fitting" if name != "none" else ""
+    estimates = {
+        key: _mean([measure(y, one, level=level) for one in risks[:count]], how, level)
+        for key, measure in MEASURES.items()
+    }
+    return Judged(name, estimates, _differences(y, risks, plain, level), chosen=chosen or None)
+
+
+def _fitted(name: str, y: NDArray[np.int64], p: Risks, design: NDArray[np.float64] | None) -> tuple[Any, Apply]:
+    if name == "refit":
+        assert design is not None
+        test = stats.logistic_regression(design, y, penalty="if-separated")
+        if not test.defined:
+            raise InputError(test.note or "the regression has no finite fit")
+        return test, lambda _, x: np.asarray(test.predict(x))
+    if name == "closed test":
+        return _closed(y, p, design)
+    ways: dict[str, Callable[..., Any]] = {
+        "in the large": stats.recalibrate_in_the_large,
+        "logistic": stats.recalibrate_logistic,
+        "platt": stats.recalibrate_platt,
+        "isotonic": stats.recalibrate_isotonic,
+        "beta": stats.recalibrate_beta,
+    }
+    update = ways[name](y, p)
+    return update, lambda q, _: np.asarray(update.apply(q), dtype=np.float64)
+
+
+def _closed(y: NDArray[np.int64], p: Risks, design: NDArray[np.float64] | None) -> tuple[Any, Apply]:
+    q = np.clip(p, FURTHEST, 1.0 - FURTHEST)
+    events = int(min(y.sum(), len(y) - y.sum()))
+    enough = design is not None and events >= 10 * (design.shape[1] + 1)
+    test = stats.closed_test(y, q, predictors=design if enough else None)
+
+    def apply(risks: Risks, x: NDArray[np.float64] | None) -> Risks:
+        inside = np.clip(risks, FURTHEST, 1.0 - FURTHEST)
+        return np.asarray(test.apply(inside, predictors=x if enough else None), dtype=np.float64)
+
+    return test, apply
+
+
+def _design(p: Risks, table: pd.DataFrame) -> tuple[NDArray[np.float64] | None, str]:
+    """The model's log odds and the clinical columns that vary and are no sum of others; or why there are none."""
+    q = np.clip(p, FURTHEST, 1.0 - FURTHEST)
+    gaps = table.columns[table.isna().any()]
+    if len(gaps):
+        return None, f"patients here have no value in {', '.join(map(str, gaps))}"
+    values = np.column_stack([np.log(q / (1.0 - q)), table.to_numpy(np.float64)])
+    kept: list[int] = []
+    for j in range(values.shape[1]):
+        if np.ptp(values[:, j]) > 0:
+            own = values[:, [*kept, j]] - values[:, [*kept, j]].mean(axis=0)
+            own = own / own.std(axis=0)
+            if np.linalg.matrix_rank(own) == own.shape[1]:
+                kept.append(j)
+    return (values[:, kept], "") if 0 in kept else (None, "every predicted risk is the same")
+
+
+# --- measures --------------------------------------------------------------------------------------
+
+
+def _mean(each: Sequence[Estimate], how: str, level: float) -> Estimate:
+    """Over the repeats, of one measure of the same patients."""
+    if len(each) == 1:
+        return each[0]
+    undefined = next((one for one in each if math.isnan(one.value)), None)
+    first = each[0]
+    method = f"{how}; normal"
+    if undefined is not None:
+        note = f"undefined in a repeat: {undefined.note}"
+        return Estimate(NAN, level=level, method=method, n=first.n, n_events=first.n_events, note=note)
+    value = float(np.mean([one.value for one in each]))
+    log = first.method.startswith("normal on the log scale")
+    se = float(np.mean([one.se for one in each]))
+    half = z_of(level) * se
+    ends = (value * math.exp(-half), value * math.exp(half)) if log else (value - half, value + half)
+    return Estimate(value, *ends, level, method, se, first.n, first.n_events)
+
+
+def _differences(
+    y: NDArray[np.int64], risks: NDArray[np.float64], plain: NDArray[np.float64], level: float
+) -> dict[str, Estimate]:
+    """Each patient's loss, averaged over the repeats, less that without an update."""
+    method = "normal, from each patient's difference of losses"
+    losses: dict[str, Callable[[Risks], Risks]] = {
+        "brier": lambda one: (one - y) ** 2,
+        "log_loss": lambda one: np.asarray(log_losses(y, np.clip(one, FURTHEST, 1.0 - FURTHEST))),
+    }
+    found = {}
+    for key, loss in losses.items():
+        each = np.mean([loss(one) - loss(other) for one, other in zip(risks, plain, strict=True)], axis=0)
+        found[key] = mean_estimate(each, level=level, method=method, n_events=int(y.sum()))
+    return found
