@@ -8,6 +8,7 @@ held-out AUC, each look is recorded. Run again into the same folder, finished wo
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ from validkit.fitting import Workshop, fit_all
 from validkit.folder import Run, begin, check_folder, finish, undone
 from validkit.ledger import Ledger, keep_receipt, run_identity
 from validkit.locks import hold
-from validkit.plan import Plan, make_plan, seeder
+from validkit.plan import HELD_OUT, Plan, make_plan, seeder
 from validkit.planning import estimate
 from validkit.preparing import Prepared, patients_of, preflight, prepare, read_data
 from validkit.protocol import Protocol
@@ -40,6 +41,7 @@ from validkit.unit import Fitted, all_predictions, to_parquet
 if TYPE_CHECKING:
     from validkit.cohort import Cohort
 
+LABEL_OF = re.compile(r"[^A-Za-z0-9 _.-]+")
 TASKS = "tasks"
 """folder of the records of finished fits, in the run folder"""
 
@@ -57,6 +59,7 @@ def run_protocol(
     ledger: Path | None = None,
     sentinels: bool = False,
     allow_training_rows: bool = False,
+    site: str | None = None,
     reporter: Reporter | None = None,
 ) -> Path:
     """Run a protocol and return the run folder, from which `validkit.report.render_report` draws the report.
@@ -68,6 +71,7 @@ def run_protocol(
     cache : where extracted features are kept for every run; None for the user's cache folder
     ledger : where openings of held-out outcomes are entered; None for the user's own
     sentinels : run every leakage sentinel; else those that the protocol names
+    site : this centre's name in its summary; None for a number
     allow_training_rows : whether the bundle may hold rows of training patients, which some estimators keep
     Raises InputError for bad input and StageError where a stage cannot be carried out on these data.
     """
@@ -96,6 +100,7 @@ def run_protocol(
         _open(run, data, plan, book, sealed, "evaluation")
         _evaluate(run, data, plan, fitted, sealed)
         _transfer(run, data, prepared)
+        _summarise(run, data, plan, prepared, site)
         _guard(run, data, plan, prepared, fitted, asked=sentinels)
         _lock(run, data, plan, prepared, fitted, allow_training_rows=allow_training_rows)
         finish(run, data, plan, fits=_fits(plan, fitted))
@@ -278,6 +283,35 @@ def _transfer(run: Run, data: Cohort, prepared: Prepared) -> None:
             seed=seeder(run.protocol.protocol.seed.split)("updating"),
         )
     run.write("stages/updating.json", updated)
+
+
+def _summarise(run: Run, data: Cohort, plan: Plan, prepared: Prepared, site: str | None) -> None:
+    """What a centre may send: of an external validation, and of each site that was left out in turn."""
+    external = isinstance(run.protocol.model, Bundle)
+    if not external and plan.design.kind != "internal-external":
+        return
+    from validkit.centre.summary import NAME, Judged, site_summary, to_text
+
+    predictions = pd.read_parquet(run.folder / "predictions.parquet")
+    predictions = predictions[predictions["set"] == HELD_OUT]
+    also = run.protocol.evaluation.thresholds.also
+    if external:
+        locked = prepared.inputs.locked
+        judged = Judged(kind="bundle", digest=locked.digest, name=locked.manifest.protocol.name)
+        cuts = locked.manifest.thresholds
+        found = {NAME: site_summary(judged, data, predictions, site=site, thresholds=cuts, also=also)}
+    else:
+        assert data.site is not None
+        judged = Judged(kind="procedure", digest=run.protocol.digest(), name=run.protocol.protocol.name)
+        found = {}
+        for name, patients in data.site.groupby(data.site).groups.items():
+            own = predictions[predictions["patient"].isin(list(patients))]
+            if len(own):
+                label = LABEL_OF.sub("-", str(name))[:40].strip("- .") or "site"
+                part = data.take([p for p in data.patients if p in set(patients)])
+                found[f"site-summaries/{label}.json"] = site_summary(judged, part, own, site=label, also=also)
+    for file, summary in found.items():
+        write_text(run.folder / file, to_text(summary))
 
 
 def _guard(run: Run, data: Cohort, plan: Plan, prepared: Prepared, fitted: Sequence[Fitted], *, asked: bool) -> None:

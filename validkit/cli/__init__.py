@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from validkit import __version__
-from validkit.cli import bundles, protocols, records
+from validkit.cli import bundles, centres, protocols, records
 from validkit.cli.options import AsJson, CohortPath, Device, Engine, LedgerFile, Overrides, ProtocolName, print_json
 from validkit.cli.terminal import Terminal
 from validkit.errors import ValidkitError
@@ -35,6 +35,8 @@ app = typer.Typer(
 app.add_typer(protocols.app, name="protocol")
 app.add_typer(bundles.app, name="bundle")
 app.add_typer(records.app, name="ledger")
+app.add_typer(centres.app, name="summary")
+app.command("pool")(centres.pool)
 app.command("verify")(records.verify)
 
 
@@ -94,6 +96,9 @@ def external(
     protocol: Annotated[
         str | None, typer.Option(help="A protocol with a [cohort] of its own, instead of a map.")
     ] = None,
+    site: Annotated[
+        str | None, typer.Option(help="This centre's name in the summary that may be sent; without it, a number.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/external.")] = None,
     device: Device = "auto",
     engine: Engine = "loky",
@@ -143,6 +148,7 @@ def external(
         engine=engine,
         cache=cache,
         ledger=ledger,
+        site=site,
     )
 
 

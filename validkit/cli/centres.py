@@ -1,0 +1,115 @@
+"""`validkit summary ...` and `validkit pool`: what leaves a centre, and several centres as one answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from validkit.cli.options import AsJson, print_json
+
+app = typer.Typer(help="Look at what would leave a centre.", no_args_is_help=True)
+
+SummaryFile = Annotated[Path, typer.Argument(help="A site-summary.json, as `validkit external` writes it.")]
+
+
+@app.command("show")
+def show(file: SummaryFile, as_json: AsJson = False) -> None:
+    """Say in plain words what a site summary discloses, before it is sent."""
+    from validkit.centre.summary import disclosed, read_summary
+
+    summary = read_summary(file)
+    if as_json:
+        print_json(summary.model_dump(mode="json", by_alias=True))
+        return
+    console = Console()
+    for line in disclosed(summary):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def pool(
+    summaries: Annotated[list[Path], typer.Argument(help="Site summaries of the same model, one a centre.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for pool.json and the forest plots.")] = None,
+    bounds: Annotated[
+        list[str] | None,
+        typer.Option("--within", help="MEASURE=LOW:HIGH, such as auc=0.7: or oe=0.8:1.25. Repeatable."),
+    ] = None,
+    level: Annotated[float, typer.Option(min=0.5, max=0.999)] = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """Pool centres by random effects: the mean, a new centre's range, and the chance that it keeps the bounds."""
+    from validkit.centre.pooling import WORDS, pool_summaries
+    from validkit.centre.summary import read_summary
+    from validkit.errors import InputError
+    from validkit.store import to_json, write_text
+
+    asked = _bounds(bounds or [], list(WORDS))
+    record = pool_summaries([read_summary(path) for path in summaries], bounds=asked, level=level)
+    if not record["models"]:
+        raise InputError("no measure of any model is told by at least two of these centres")
+    if out is not None:
+        from validkit.report.pooled import draw_forests
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(out / "pool.json", to_json(record))
+        draw_forests(record, out)
+    if as_json:
+        print_json(record)
+        return
+    console = Console()
+    for name, measures in record["models"].items():
+        console.print(_table(name, measures, WORDS))
+    if out is not None:
+        console.print(f"written into {out}", markup=False)
+
+
+def _bounds(texts: list[str], known: list[str]) -> dict[str, tuple[float | None, float | None]]:
+    from validkit.errors import InputError
+    from validkit.wording import nearest
+
+    found: dict[str, tuple[float | None, float | None]] = {}
+    for text in texts:
+        name, equals, span = text.partition("=")
+        low, colon, high = span.partition(":")
+        if not (equals and colon):
+            raise InputError(f"--within reads MEASURE=LOW:HIGH, for example oe=0.8:1.25 or auc=0.7: ; got {text!r}")
+        if name not in known:
+            raise InputError(f"--within: no measure {name!r}{nearest(name, known)}")
+        try:
+            found[name] = (float(low) if low else None, float(high) if high else None)
+        except ValueError as error:
+            raise InputError(f"--within {text!r}: a bound is a number or nothing") from error
+    return found
+
+
+def _table(name: str, measures: dict[str, Any], words: dict[str, str]) -> Table:
+    columns = ("", "centres", "mean", "a new centre", "tau2", "I2", "within the bounds")
+    table = Table(*columns, title=name, box=None, padding=(0, 1), title_justify="left")
+    for key, found in measures.items():
+        pooled = found["pooled"]
+        chance = found["probability_within"]
+        table.add_row(
+            words[key],
+            str(len(found["centres"])),
+            _estimate(pooled["estimate"]),
+            _interval(pooled["prediction"]),
+            _number(pooled["tau2"]["value"]),
+            _number(pooled["i2"]["value"]),
+            "" if chance is None else f"{chance:.3f}",
+        )
+    return table
+
+
+def _estimate(found: dict[str, Any]) -> str:
+    return f"{_number(found['value'])} {_interval(found)}"
+
+
+def _interval(found: dict[str, Any]) -> str:
+    return f"[{_number(found['low'])}, {_number(found['high'])}]"
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
