@@ -91,20 +91,27 @@ def _model(
     level: float,
 ) -> dict[str, Any]:
     told: dict[str, dict[str, Measure]] = {}
+    threshold: float | None = None
     for one in summaries:
         for model in one.models:
             if model.name != name:
                 continue
             for key, measure in model.measures.items():
                 told.setdefault(key, {})[one.site] = measure
-            if model.benefits and model.benefits[0].model is not None:
-                told.setdefault("net_benefit", {})[one.site] = model.benefits[0].model
+            threshold = model.benefits[0].threshold if threshold is None and model.benefits else threshold
+            at = [benefit.model for benefit in model.benefits if benefit.threshold == threshold and benefit.model]
+            if at:
+                told.setdefault("net_benefit", {})[one.site] = at[0]
     sizes = {one.site: (one.n, one.events) for one in summaries}
-    return {
-        key: _measure(key, sites, [one.site for one in summaries], sizes, bounds.get(key, (None, None)), method, level)
+    everybody = [one.site for one in summaries]
+    found = {
+        key: _measure(key, sites, everybody, sizes, bounds.get(key, (None, None)), method, level)
         for key, sites in told.items()
         if len(sites) > 1
     }
+    if "net_benefit" in found:
+        found["net_benefit"]["threshold"] = threshold
+    return found
 
 
 def _measure(

@@ -62,6 +62,9 @@ def pool(
     console = Console()
     for name, measures in record["models"].items():
         console.print(_table(name, measures, WORDS))
+    for one in record["centres"]:
+        if one["withheld"]:
+            console.print(f"{one['site']} tells nothing: {', '.join(one['withheld'])}", markup=False, highlight=False)
     if out is not None:
         console.print(f"written into {out}", markup=False)
 
@@ -91,8 +94,9 @@ def _table(name: str, measures: dict[str, Any], words: dict[str, str]) -> Table:
     for key, found in measures.items():
         pooled = found["pooled"]
         chance = found["probability_within"]
+        at = f" at {found['threshold']:g}" if found.get("threshold") is not None else ""
         table.add_row(
-            words[key],
+            f"{words[key]}{at}",
             str(len(found["centres"])),
             _estimate(pooled["estimate"]),
             _interval(pooled["prediction"]),

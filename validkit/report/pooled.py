@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib import pyplot
 
 from validkit.report.figures.forest import ForestDisplay, Scale
+from validkit.report.figures.style import house_style
 from validkit.report.values import estimate
 
 SCALES = {
@@ -30,10 +31,11 @@ def draw_forests(record: Mapping[str, Any], folder: Path) -> list[Path]:
             rows = tuple((str(row["site"]), estimate(_sized(row))) for row in found["centres"])
             pooled, prediction = (estimate(found["pooled"][part]) for part in ("estimate", "prediction"))
             display = ForestDisplay(SCALES[key], rows, pooled, prediction if prediction.has_interval else None)
-            figure = display.draw()
             path = folder / f"forest-{re.sub(r'[^A-Za-z0-9]+', '-', name)}-{key}.svg"
-            figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
-            pyplot.close(figure)
+            with house_style():
+                figure = display.draw()
+                figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+                pyplot.close(figure)
             written.append(path)
     return written
 
