@@ -283,6 +283,24 @@ def _transfer(run: Run, data: Cohort, prepared: Prepared) -> None:
             seed=seeder(run.protocol.protocol.seed.split)("updating"),
         )
     run.write("stages/updating.json", updated)
+    _precision(run, data, prepared, predictions)
+
+
+def _precision(run: Run, data: Cohort, prepared: Prepared, predictions: pd.DataFrame) -> None:
+    """Whether this centre is large enough for the main model."""
+    from validkit.centre.precision import precision_record
+
+    setting = run.protocol.evaluation
+    name = setting.compare.reference
+    risk = predictions[predictions["model"] == name].groupby("patient", sort=True)["probability"].mean().dropna()
+    record = precision_record(
+        data.outcome.loc[risk.index].to_numpy("int64"),
+        risk.to_numpy("float64"),
+        setting.precision,
+        prepared.inputs.locked.manifest.thresholds.get(name),
+        level=setting.level,
+    )
+    run.write("stages/precision.json", {"model": name, **record})
 
 
 def _summarise(run: Run, data: Cohort, plan: Plan, prepared: Prepared, site: str | None) -> None:

@@ -217,13 +217,17 @@ def disclosed(summary: SiteSummary) -> list[str]:
         f"All other numbers leave {LEFT_OUT} patients out who were drawn at random: two summaries never differ by one."
     )
     lines += [f"Nothing more is told of this centre: {', '.join(summary.withheld)}."] if summary.withheld else []
-    for model in summary.models:
-        measures = ", ".join(sorted(model.measures))
-        lines.append(f"{model.name}: {measures}, each with its standard error, rounded to {SHARE:g} of it at random.")
-        lines.append(
-            f"  {len(model.bins)} groups of like risk with at least {BASE} patients of either outcome in each; "
-            f"net benefit at {len(model.benefits)} thresholds."
-        )
+    if summary.models:
+        measures = sorted({key for model in summary.models for key in model.measures})
+        bins, cuts = (max(len(getattr(one, what)) for one in summary.models) for what in ("bins", "benefits"))
+        lines += [
+            f"Of {len(summary.models)} models ({', '.join(one.name for one in summary.models)}):",
+            f"  {', '.join(measures)}, each with its standard error, rounded at random to {SHARE:g} of it; how these "
+            "estimates go together (correlations);",
+            f"  at most {bins} groups of like risk: how many patients, how many with the event (at least {BASE} of "
+            "either outcome in each), and their mean risk;",
+            f"  net benefit at {cuts} thresholds, and the true and false positives there unless they are few.",
+        ]
     lines.append("No row, date, age, image, predictor value, file name or column name of yours is in it.")
     return lines
 

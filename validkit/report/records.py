@@ -39,6 +39,7 @@ STAGES = (
     "bundle",
     "transfer",
     "updating",
+    "precision",
     "splits",
 )
 FAMILIES = ("radiomics", "deep", "fusion", "clinical", "nomogram")

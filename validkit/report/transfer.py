@@ -28,6 +28,12 @@ UPDATES = {
     "revision": "Refit",
     "closed test": "The closed test's choice",
 }
+MEASURED = {
+    "oe": "Observed : expected",
+    "slope": "Calibration slope",
+    "auc": "AUC",
+    "net_benefit": "Standardised net benefit",
+}
 VERDICT = {True: "differ", False: "not shown to differ", None: "not testable"}
 
 
@@ -85,6 +91,33 @@ def updating_blocks(run: Run) -> list[Block]:
     columns = ["Update", *(words for _, words in MEASURES), "Brier score less that of no update"]
     name = next((label(model) for model in run.models() if model["name"] == record.get("model")), "The model")
     return [table(f"{name}: what updating would do here", columns, body, notes)]
+
+
+def precision_blocks(run: Run) -> list[Block]:
+    """How wide the main model's intervals are here, how wide they may be, and the patients that would take."""
+    record = run.stage("precision")
+    body: list[Row] = []
+    for row in record["rows"]:
+        more = count(row.get("more"))
+        enough = {True: "reached", False: "not reached", None: "undefined"}[row.get("reached")]
+        cells = [text.number(number(row.get(key))) for key in ("width", "target")]
+        needed = [text.whole(count(row.get("needed"))), text.whole(more)]
+        body.append(
+            [
+                Cell(MEASURED.get(str(row["measure"]), str(row["measure"])), head=True),
+                measure(estimate(row.get("estimate"))),
+                *(Cell(one, numeric=True) for one in cells),
+                enough,
+                *(Cell(one, numeric=True) for one in needed),
+            ]
+        )
+    notes = [
+        "Patients needed: after Riley et al. (2021), at the prevalence, C statistic and risks observed here, for a "
+        "calibrated model. The targets are those of the protocol (evaluation.precision)."
+    ]
+    notes += [f"{str(record['why'])[:1].upper()}{str(record['why'])[1:]}."] if record.get("why") else []
+    columns = ["Measure", "Here", "Width of the interval", "At most", "", "Patients needed", "More than here"]
+    return [table("Is this centre large enough?", columns, body, notes)]
 
 
 def _cases(cases: int) -> str:

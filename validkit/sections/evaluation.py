@@ -57,6 +57,16 @@ class Compare(Section):
     adjust: Literal["holm", "hochberg", "bh", "none"] = "holm"
 
 
+class Precision(Section):
+    """How wide intervals may be at a new centre that is called large enough; by default those of pmvalsampsize."""
+
+    oe: Annotated[float, Field(gt=0.0)] = 0.2
+    slope: Annotated[float, Field(gt=0.0)] = 0.2
+    auc: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    net_benefit: Annotated[float, Field(gt=0.0)] = 0.2
+    """of the standardised net benefit at the operating threshold"""
+
+
 class Evaluation(Section):
     level: Fraction = 0.95
     combine: Literal["average", "per-repeat", "pool"] = "average"
@@ -69,3 +79,4 @@ class Evaluation(Section):
     thresholds: Thresholds = Thresholds()
     decision_curve: DecisionCurve = DecisionCurve()
     compare: Compare = Compare()
+    precision: Precision = Precision()
