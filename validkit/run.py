@@ -372,7 +372,7 @@ def _lock(
             inputs=prepared.inputs,
             predictions=all_predictions(fitted),
             allow_training_rows=allow_training_rows,
-            cache=run.cache,
+            cache=run.cache or default_cache(),
         )
     if isinstance(made, str):
         run.note("bundle", made)

@@ -261,3 +261,18 @@ def test_parts_that_do_not_belong_are_refused(
     members[name] = members[name].replace(old.encode(), new.encode())
     with pytest.raises(InputError, match=message):
         read_bundle(forged(tmp_path / "b.zip", members))
+
+
+def test_a_network_that_an_earlier_version_wrote_is_read(home: Any, bundle: Path, tmp_path: Path) -> None:
+    """Settings that did not exist yet are at their defaults; a setting that never existed is refused."""
+    members = archives.unpack(bundle)
+    name = "network.efficientnet-lite0.fit.json"
+    told = json.loads(members[name])
+    older = {key: value for key, value in told["parameters"].items() if key not in ("precision", "deterministic")}
+    assert len(older) == len(told["parameters"]) - 2
+    path = forged(tmp_path / "older.zip", {**members, name: json.dumps({**told, "parameters": older}).encode()})
+    new, _ = make_inputs(2)
+    assert read_bundle(path).predict(new).equals(read_bundle(bundle).predict(new))
+    strange = {**told, "parameters": {**older, "exec": "rm"}}
+    with pytest.raises(InputError, match="its settings are not those"):
+        read_bundle(forged(tmp_path / "strange.zip", {**members, name: json.dumps(strange).encode()}))
