@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ pytest.importorskip("pint", reason="needs the transfer extra")
 
 from tests.test_bundle import PROTOCOL, Home, run
 from validkit.bundle import Locked, bundle_from_run, read_bundle
+from validkit.cli import main
 from validkit.cohort.phantom import write_table_phantom
 
 HISTOLOGY = {"squamous": "SCC", "adeno": "adeno", "other": "9"}
@@ -41,6 +43,15 @@ def bundle(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def locked(bundle: Path) -> Locked:
     return read_bundle(bundle)
+
+
+def command(*parts: Any) -> int:
+    """What `validkit PARTS` exits with."""
+    try:
+        main([str(part) for part in parts])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
 
 
 def foreign(table: pd.DataFrame) -> pd.DataFrame:

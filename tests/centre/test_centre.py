@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
-from tests.centre.conftest import MAP
+from tests.centre.conftest import MAP, command
 from tests.test_bundle import Home
 from validkit.bundle import Locked
 from validkit.centre import centre_protocol, draft_map, home_map, read_map
 from validkit.centre.checking import Check, check_centre, refuse_unsafe
 from validkit.centre.units import likely_factor
 from validkit.centre.updating import METHODS
-from validkit.cli import main
 from validkit.cohort import Cohort, read_cohort
 from validkit.errors import InputError
 from validkit.protocol import Protocol, parse_protocol
@@ -192,14 +190,6 @@ def test_a_factor_is_seen_where_the_median_lies_outside(values: list[float], fac
 
 
 # --- the command -----------------------------------------------------------------------------------
-
-
-def command(*parts: Any) -> int:
-    try:
-        main([str(part) for part in parts])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def test_a_centre_drafts_maps_and_validates(

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
+from tests.centre.conftest import command
 from validkit import stats
 from validkit.centre import summary as summary_module
 from validkit.centre.pooling import pool_summaries
 from validkit.centre.rounding import BASE, Rounding, grid
 from validkit.centre.summary import Judged, SiteSummary, disclosed, read_summary, site_summary, to_text
-from validkit.cli import main
 from validkit.cohort import Cohort
 from validkit.errors import InputError
 
@@ -223,14 +223,6 @@ def test_what_cannot_be_pooled_is_refused() -> None:
     simulated = told[2].model_copy(update={"synthetic": True})
     with pytest.raises(InputError, match="'centre 2' are of simulated patients"):
         pool_summaries([*told[:2], simulated])
-
-
-def command(*parts: Any) -> int:
-    try:
-        main([str(part) for part in parts])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def test_the_commands_say_what_is_disclosed_and_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,6 +76,7 @@ from validkit.stats.likelihood_scores import cox_snell_r2, log_likelihood, log_l
 from validkit.stats.limits_of_agreement import BlandAltman, bland_altman, bland_altman_repeated
 from validkit.stats.linear_predictor import LinearPredictor
 from validkit.stats.margins import MarginTest, equivalence, noninferiority
+from validkit.stats.membership import Membership, compare_spreads, membership
 from validkit.stats.metrics import METRICS, Metric
 from validkit.stats.multiplicity import adjust_p_values
 from validkit.stats.overall import brier, discrimination_slope, mape, scaled_brier, tjur_r2
@@ -114,6 +115,8 @@ from validkit.stats.sample_size import Criterion, SampleSize
 from validkit.stats.scales import SCALES, Scale
 from validkit.stats.single_numbers import calibration_intercept, e50, e90, eci, emax, ici, standardised_net_benefit
 from validkit.stats.site_summaries import pool_sites
+from validkit.stats.standardised import standardised_auc
+from validkit.stats.transport import concordance_gap, model_based_concordance
 from validkit.stats.two_by_two import Confusion, confusion
 from validkit.stats.updating import (
     IsotonicUpdate,
@@ -143,9 +146,13 @@ if TYPE_CHECKING:
         table_one,
         table_two,
     )
+    from validkit.stats.predictor_effects import PredictorEffects, compare_effects, effects_given_risk
     from validkit.stats.regression import LogisticFit, likelihood_ratio_test, logistic_regression
 
 _ON_DEMAND = {
+    "PredictorEffects": "predictor_effects",
+    "compare_effects": "predictor_effects",
+    "effects_given_risk": "predictor_effects",
     "VarianceInflation": "collinearity",
     "logistic_variance_inflation": "collinearity",
     "variance_inflation": "collinearity",
@@ -206,9 +213,11 @@ __all__ = [
     "LogisticModel",
     "LogisticUpdate",
     "MarginTest",
+    "Membership",
     "Metric",
     "MinimumCost",
     "PooledEstimate",
+    "PredictorEffects",
     "PredictorScreen",
     "RepeatSpread",
     "Revision",
@@ -261,14 +270,17 @@ __all__ = [
     "compare_brier",
     "compare_clustered_auc",
     "compare_decision_curves",
+    "compare_effects",
     "compare_log_loss",
     "compare_net_benefit",
     "compare_repeated",
     "compare_scaled_brier",
     "compare_sensitivity",
     "compare_specificity",
+    "compare_spreads",
     "comparison_power",
     "comparison_sample_size",
+    "concordance_gap",
     "confusion",
     "corrected_performance",
     "cost_curve",
@@ -287,6 +299,7 @@ __all__ = [
     "e50",
     "e90",
     "eci",
+    "effects_given_risk",
     "emax",
     "equivalence",
     "expected_calibration_error",
@@ -318,7 +331,9 @@ __all__ = [
     "mcc",
     "mcfadden_r2",
     "mcnemar",
+    "membership",
     "minimum_expected_cost",
+    "model_based_concordance",
     "nagelkerke_r2",
     "negative_likelihood_ratio",
     "net_benefit",
@@ -360,6 +375,7 @@ __all__ = [
     "single_auc_design",
     "specificity",
     "spiegelhalter",
+    "standardised_auc",
     "standardised_net_benefit",
     "surface_distance",
     "table_one",

@@ -60,7 +60,10 @@ def membership(
     membership of m = n = 100 with k = 5 that nothing tells apart has about 0.56. Columns that are constant in both
     groups, or sums of others, are left out.
 
-    Reference: see the head of this module.
+    >>> membership([[1.2], [0.3], [2.1], [1.4]], mean=[0.0], covariance=[[1.0]], n=50).test.p_value < 0.05
+    True
+
+    Reference: Debray et al., J Clin Epidemiol 68 (2015) 279-289; Nel and van der Merwe (1986).
     """
     level = check_level(level)
     values = as_float(X, "X", ndim=2)
@@ -98,6 +101,9 @@ def compare_spreads(sd: float, se: float, other_sd: float, other_se: float) -> T
 
     The standard error of a standard deviation s of n values is sqrt((m4 - s^4) / n) / (2 s), m4 the fourth central
     moment, without any distribution assumed.
+
+    >>> compare_spreads(2.0, 0.1, 1.5, 0.1)
+    statistic = 3.452, p = 0.0005561 (normal, difference of log standard deviations)
     """
     method = "normal, difference of log standard deviations"
     if not (sd > 0 and other_sd > 0 and np.isfinite([se, other_se]).all()):

@@ -55,6 +55,9 @@ def effects_given_risk(
     are left out, and the note names them; so is everything but the risk where fewer than 5 events or non-events are
     there for each coefficient. By maximum likelihood, NaN where the outcome is separated.
 
+    >>> effects_given_risk([0, 0, 1, 0, 1, 1, 0, 1], [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+    effects given the risk (n = 8, 4 events): linear predictor 0.9235
+
     Reference: Steyerberg, Clinical Prediction Models (2nd ed., 2019), ch. 20.2; Vergouwe et al., Am J Epidemiol 172
     (2010) 971-980.
     """
@@ -98,6 +101,11 @@ def compare_effects(here: PredictorEffects, there: PredictorEffects) -> TestResu
 
     Of the columns that both have; each centre's coefficients are estimated, so that a model that was overfitted, or
     wrong in the same way at both, does not count as a difference.
+
+    >>> p = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    >>> here, there = (effects_given_risk(y, p) for y in ([0, 0, 1, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 0, 1, 1]))
+    >>> compare_effects(here, there)
+    statistic = 0.003143, df = 1, p = 0.9553 (Wald, coefficients of two centres; n = 8, 4 events)
 
     Reference: Chow, Econometrica 28 (1960) 591-605, for two regressions; here by Wald, without the intercepts.
     """

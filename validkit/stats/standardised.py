@@ -33,6 +33,10 @@ def standardised_auc(
     weights are worth (Kish). With replicates > 0, and an `rng`, a percentile bootstrap in which the weights are made
     anew; NaN without both outcomes.
 
+    >>> y, p = [0, 0, 1, 0, 1, 1, 0, 1], [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    >>> standardised_auc(y, p, edges=[0.5], shares=[0.25, 0.75]).value
+    0.71875
+
     Reference: Holt and Smith, J R Stat Soc A 142 (1979) 33-46, of post-stratification.
     """
     level = check_level(level)

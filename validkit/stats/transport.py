@@ -68,6 +68,9 @@ def concordance_gap(
     The interval is normal; its standard error is from the sum of each patient's share in both terms, DeLong's and the
     infinitesimal jackknife's, which are of the same patients.
 
+    >>> concordance_gap([0, 0, 1, 0, 1, 1, 0, 1], [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+    -0.04412 [-0.3926, 0.3044] (95% normal, DeLong and infinitesimal jackknife of the same patients; n = 8, 4 events)
+
     Reference: van Klaveren et al., Stat Med 35 (2016) 4136-4152; DeLong et al., Biometrics 44 (1988) 837-845.
     """
     level = check_level(level)
