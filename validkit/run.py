@@ -273,6 +273,7 @@ def _transfer(run: Run, data: Cohort, prepared: Prepared) -> None:
             replicates=setting.bootstrap.replicates,
         )
     run.write("stages/transfer.json", record)
+    _drift(run, data, prepared)
     with run.timed("updating", "judging updates of the model by cross-fitting"):
         updated = updating_record(
             prepared.inputs.locked,
@@ -284,6 +285,22 @@ def _transfer(run: Run, data: Cohort, prepared: Prepared) -> None:
         )
     run.write("stages/updating.json", updated)
     _precision(run, data, prepared, predictions)
+
+
+def _drift(run: Run, data: Cohort, prepared: Prepared) -> None:
+    """Which of the locked model's inputs are spread otherwise here."""
+    from validkit.bundle.describing import levels_of
+    from validkit.centre.drift import columns_here, drift_record
+
+    external = prepared.inputs
+    mix = external.locked.manifest.case_mix
+    if mix is None:
+        return
+    features = getattr(external.inputs, "radiomics", None)
+    declared = run.protocol.cohort.predictors
+    levels = {name: levels_of(data.predictors[name], declared[name]) for name in mix.levels if name in declared}
+    table = columns_here(mix, data.predictors, data.image_info, features)
+    run.write("stages/drift.json", drift_record(mix, table, levels))
 
 
 def _precision(run: Run, data: Cohort, prepared: Prepared, predictions: pd.DataFrame) -> None:

@@ -62,7 +62,7 @@ say("membership.concordance", "stats", "mean of pnorm of the scores here in the 
     mean(pnorm((score - sum(w * colMeans(X$home))) / sqrt(as.numeric(t(w) %*% var(X$home) %*% w)))))
 edges <- quantile(parts$home$p, c(0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)); here <- parts$here
 say("edges", "stats", "quantile(home$p), type 7", edges)
-stratum <- findInterval(here$p, edges) + 1; share <- diff(c(0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1))
+stratum <- findInterval(here$p, edges, left.open = TRUE) + 1; share <- diff(c(0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1))
 weight <- (share / tabulate(stratum, 8))[stratum]; above <- total <- 0
 for (i in which(here$y == 1)) for (j in which(here$y == 0)) {
   total <- total + weight[i] * weight[j]

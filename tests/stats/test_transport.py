@@ -120,7 +120,7 @@ def test_standardising_gives_the_area_of_the_other_spread() -> None:
 def test_equal_shares_change_nothing_and_absent_strata_are_told() -> None:
     y, p = simulated(np.random.default_rng(7), 400)
     edges = np.quantile(p, [0.25, 0.5, 0.75])
-    shares = np.bincount(np.searchsorted(edges, p, side="right")) / 400
+    shares = np.bincount(np.searchsorted(edges, p, side="left")) / 400
     same = standardised_auc(y, p, edges=edges, shares=shares, rng=1, replicates=300)
     assert same.value == pytest.approx(auc(y, p).value, abs=1e-12)
     assert same.low < same.value < same.high

@@ -24,18 +24,24 @@ OF_IMAGES = ("row_mm", "column_mm", "width", "height")
 
 
 class Spread(Section):
-    """Of n values: mean, standard deviation (n - 1) and QUANTILES; null and () where there are too few."""
+    """Of n values: mean, standard deviation (n - 1) and QUANTILES; null and () where there are too few.
+
+    reached : share of the values that are no larger than each quantile, which is more than its own where values tie
+    """
 
     n: Count
     missing: Count
     mean: float | None
     sd: float | None
     quantiles: tuple[float, ...]
+    reached: tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...]
 
     @model_validator(mode="after")
     def _in_order(self) -> Spread:
         if len(self.quantiles) not in (0, len(QUANTILES)) or list(self.quantiles) != sorted(self.quantiles):
             raise ValueError(f"`quantiles` must be the {len(QUANTILES)} quantiles in order, or none")
+        if len(self.reached) != len(self.quantiles) or list(self.reached) != sorted(self.reached):
+            raise ValueError("`reached` must have a share for each of the `quantiles`, in order")
         return self
 
 

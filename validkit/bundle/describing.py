@@ -113,12 +113,15 @@ def spread_of(column: pd.Series | NDArray[np.float64]) -> Spread:
     """Of the values that are there and finite."""
     values = np.asarray(column, dtype=np.float64)
     seen = values[np.isfinite(values)]
+    quantiles = np.quantile(seen, QUANTILES) if len(seen) >= LEAST else np.empty(0)
+    reached = np.searchsorted(np.sort(seen), quantiles, side="right") / max(len(seen), 1)
     return Spread(
         n=len(seen),
         missing=len(values) - len(seen),
         mean=float(seen.mean()) if len(seen) else None,
         sd=float(seen.std(ddof=1)) if len(seen) > 1 else None,
-        quantiles=tuple(np.quantile(seen, QUANTILES).tolist()) if len(seen) >= LEAST else (),
+        quantiles=tuple(quantiles.tolist()),
+        reached=tuple(reached.tolist()),
     )
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from validkit.bundle.case_mix import QUANTILES, CaseMix, Effects, LinearPredictor, Told
+from validkit.bundle.case_mix import CaseMix, Effects, LinearPredictor, Told
 from validkit.bundle.describing import coded, effects_here, linear_predictor, sd_error
 from validkit.stats import adjust_p_values, auc, calibration_in_the_large
 from validkit.stats.intervals import z_of
@@ -252,7 +252,7 @@ def _standardised(
     if not home.all.quantiles:
         return Estimate(NAN, level=level, n=len(y), note="undefined: the bundle tells no quantiles of so few patients")
     edges = special.expit(np.array(home.all.quantiles))
-    shares = np.diff(np.array([0.0, *QUANTILES, 1.0]))
+    shares = np.diff(np.array([0.0, *home.all.reached, 1.0]))
     return standardised_auc(y, p, edges=edges, shares=shares, level=level, rng=rng, replicates=replicates)
 
 

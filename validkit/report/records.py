@@ -38,6 +38,7 @@ STAGES = (
     "estimators",
     "bundle",
     "transfer",
+    "drift",
     "updating",
     "precision",
     "splits",

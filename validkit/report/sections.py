@@ -36,7 +36,7 @@ from validkit.report.page import (
 from validkit.report.records import CORRECTED, TRAINING, NotAvailable, Record, Run, dig
 from validkit.report.sentinels import sentinel_blocks
 from validkit.report.subject import behind, spoken, subject
-from validkit.report.transfer import check_blocks, precision_blocks, transfer_blocks, updating_blocks
+from validkit.report.transfer import check_blocks, drift_blocks, precision_blocks, transfer_blocks, updating_blocks
 
 Figures = Mapping[str, FigureBlock]
 MOST_NOTES = 3
@@ -85,6 +85,7 @@ def _model(run: Run, figure: Figures) -> list[Chapter]:
 def _transfer(run: Run) -> list[Block]:
     blocks = attempt("The check of this centre", lambda: check_blocks(run))
     blocks += attempt("What differs from home", lambda: transfer_blocks(run))
+    blocks += attempt("Drift of the inputs", lambda: drift_blocks(run))
     blocks += attempt("Updating", lambda: updating_blocks(run))
     return [*blocks, *attempt("Is this centre large enough?", lambda: precision_blocks(run))]
 

@@ -28,6 +28,8 @@ UPDATES = {
     "revision": "Refit",
     "closed test": "The closed test's choice",
 }
+DRIFTED, SHOWN = 0.05, 15
+"""level of the test of an input's spread, and most inputs that are listed"""
 MEASURED = {
     "oe": "Observed : expected",
     "slope": "Calibration slope",
@@ -63,6 +65,28 @@ def transfer_blocks(run: Run) -> list[Block]:
         return [Text("The bundle does not tell how the main model's patients were spread."), _verdicts(run, models)]
     name = label(main)
     return [Text(f"{name}: {found['sentence']}."), _parts(found, name), _tests(found, name), _verdicts(run, models)]
+
+
+def drift_blocks(run: Run) -> list[Block]:
+    """The inputs whose spread here is not that at home, and how many were looked at."""
+    record = run.stage("drift")
+    rows = record["rows"]
+    found = [row for row in rows if row.get("p_adjusted") is not None and row["p_adjusted"] < DRIFTED]
+    level = f"{DRIFTED:g} level, Holm over {text.whole(count(record.get('tested')))}"
+    said = f"{len(found)} of {len(rows)} inputs are spread otherwise here than at home ({level})."
+    if not found:
+        return [Text(said)]
+    body: list[Row] = []
+    for row in found[:SHOWN]:
+        cells = [text.fine(number(row.get(key))) for key in ("mean_there", "mean_here", "shift", "spread")]
+        p = text.p_value(number(row.get("p_adjusted")))
+        shares = row.get("levels") or {}
+        told = "; ".join(f"{level}: {text.percent(a)} to {text.percent(b)}" for level, (a, b) in shares.items())
+        body.append([Cell(str(row["name"]), sub=told, head=True), *(Cell(one, numeric=True) for one in (*cells, p))])
+    columns = ["Input", "Mean at home", "Mean here", "Shift, in SDs at home", "SD here / SD at home", "p, Holm"]
+    note = "Chi-square over the strata between the quantiles at home, of values that are there; most different first."
+    more = [f"{len(found) - SHOWN} more are in stages/drift.json."] if len(found) > SHOWN else []
+    return [Text(said), table("Inputs that are spread otherwise here", columns, body, [note, *more])]
 
 
 def updating_blocks(run: Run) -> list[Block]:

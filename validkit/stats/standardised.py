@@ -28,13 +28,13 @@ def standardised_auc(
 
     y_true : (n,) int in {0, 1}; y_prob : (n,) float in [0, 1]
     edges : (k - 1,) risks between the k strata, ascending; shares : (k,) of the patients there, summing to 1
-    A patient of stratum s weighs share_s / (share of s here). Strata without a patient here cannot be stood in for:
-    the others take their place, and the note says what share of the patients there that is, and how many patients the
-    weights are worth (Kish). With replicates > 0, and an `rng`, a percentile bootstrap in which the weights are made
-    anew; NaN without both outcomes.
+    A risk that equals an edge lies in the stratum below it. A patient of stratum s weighs share_s / (share of s here).
+    Strata without a patient here cannot be stood in for: the others take their place, and the note says what share of
+    the patients there that is, and how many patients the weights are worth (Kish). With replicates > 0, and an `rng`, a
+    percentile bootstrap in which the weights are made anew; NaN without both outcomes.
 
     >>> y, p = [0, 0, 1, 0, 1, 1, 0, 1], [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
-    >>> standardised_auc(y, p, edges=[0.5], shares=[0.25, 0.75]).value
+    >>> standardised_auc(y, p, edges=[0.45], shares=[0.25, 0.75]).value
     0.71875
 
     Reference: Holt and Smith, J R Stat Soc A 142 (1979) 33-46, of post-stratification.
@@ -48,7 +48,7 @@ def standardised_auc(
         raise InputError(f"`shares` must sum to 1; they sum to {wanted.sum():g}")
     n, m = y.size, int(y.sum())
     method = "post-stratified by risk, percentile bootstrap"
-    stratum = np.searchsorted(between, p, side="right")
+    stratum = np.searchsorted(between, p, side="left")
     value, covered, worth = _stratified(y, p, stratum, wanted)
     note = "" if covered > 1 - 1e-12 else f"no patient here stands for {1 - covered:.0%} of those there"
     note = "; ".join(part for part in (note, f"the weights are worth {worth:.0f} patients") if part)
