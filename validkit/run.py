@@ -8,7 +8,6 @@ held-out AUC, each look is recorded. Run again into the same folder, finished wo
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,7 +40,6 @@ from validkit.unit import Fitted, all_predictions, to_parquet
 if TYPE_CHECKING:
     from validkit.cohort import Cohort
 
-LABEL_OF = re.compile(r"[^A-Za-z0-9 _.-]+")
 TASKS = "tasks"
 """folder of the records of finished fits, in the run folder"""
 
@@ -325,24 +323,26 @@ def _summarise(run: Run, data: Cohort, plan: Plan, prepared: Prepared, site: str
     external = isinstance(run.protocol.model, Bundle)
     if not external and plan.design.kind != "internal-external":
         return
-    from validkit.centre.summary import NAME, Judged, site_summary, to_text
+    from validkit.centre.summary import NAME, Judged, labels_of, site_summary, to_text
 
     predictions = pd.read_parquet(run.folder / "predictions.parquet")
     predictions = predictions[predictions["set"] == HELD_OUT]
     also = run.protocol.evaluation.thresholds.also
     if external:
         locked = prepared.inputs.locked
-        judged = Judged(kind="bundle", digest=locked.digest, name=locked.manifest.protocol.name)
+        judged = Judged(kind="bundle", digest=locked.digest, name=locked.manifest.protocol.name[:100])
         cuts = locked.manifest.thresholds
         found = {NAME: site_summary(judged, data, predictions, site=site, thresholds=cuts, also=also)}
     else:
         assert data.site is not None
-        judged = Judged(kind="procedure", digest=run.protocol.digest(), name=run.protocol.protocol.name)
+        judged = Judged(kind="procedure", digest=run.protocol.digest(), name=run.protocol.protocol.name[:100])
         found = {}
-        for name, patients in data.site.groupby(data.site).groups.items():
+        sites = data.site.groupby(data.site).groups
+        labels = labels_of([str(name) for name in sites])
+        for name, patients in sites.items():
             own = predictions[predictions["patient"].isin(list(patients))]
             if len(own):
-                label = LABEL_OF.sub("-", str(name))[:40].strip("- .") or "site"
+                label = labels[str(name)]
                 part = data.take([p for p in data.patients if p in set(patients)])
                 found[f"site-summaries/{label}.json"] = site_summary(judged, part, own, site=label, also=also)
     for file, summary in found.items():

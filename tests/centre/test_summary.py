@@ -16,7 +16,16 @@ from validkit import stats
 from validkit.centre import summary as summary_module
 from validkit.centre.pooling import pool_summaries
 from validkit.centre.rounding import BASE, Rounding, grid
-from validkit.centre.summary import Judged, SiteSummary, disclosed, read_summary, site_summary, to_text
+from validkit.centre.summary import (
+    Judged,
+    SiteSummary,
+    disclosed,
+    labels_of,
+    read_summary,
+    site_label,
+    site_summary,
+    to_text,
+)
 from validkit.cohort import Cohort
 from validkit.errors import InputError
 
@@ -94,6 +103,18 @@ def test_no_cell_is_small_and_nothing_names_a_patient() -> None:
     assert rare[0].true_positives is None
     json.loads(text)
     assert "No row, date, age, image" in disclosed(summary)[-1]
+
+
+def test_names_that_are_text_stay_at_home() -> None:
+    y, p = patients(6)
+    digest, groups = "0" * 64, pd.Series(np.arange(len(y)), index=y.index)
+    data = Cohort(Path(), "c", "", False, digest, tuple(y.index), y, None, groups, pd.DataFrame(index=y.index))
+    table = pd.DataFrame({"model": "/Dr. Müller's <b>model</b>", "patient": y.index, "probability": p.to_numpy()})
+    [model] = site_summary(MODEL, data, table).models
+    assert model.name == "Dr. M-ller-s -b-model-/b-"
+    labels = labels_of(["North", "north", "a/b", "a?b", "???", "x" * 90])
+    assert list(labels.values()) == ["North", "north-2", "a-b", "a-b-2", "site", "x" * 36]
+    assert all(site_label(label, "") for label in labels.values())
 
 
 def test_too_few_events_are_withheld() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -30,9 +30,11 @@ from validkit.store import to_json
 if TYPE_CHECKING:
     from validkit.cohort import Cohort
 
-__all__ = ["NAME", "SiteSummary", "disclosed", "read_summary", "site_label", "site_summary", "to_text"]
+__all__ = ["NAME", "SiteSummary", "disclosed", "labels_of", "read_summary", "site_label", "site_summary", "to_text"]
 
 NAME = "site-summary.json"
+FOREIGN = re.compile(r"[^A-Za-z0-9 _./-]+")
+"""what no name of a model has in a summary: it would be free text"""
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}")
 MOST = 10_000_000
 """bytes above which a file is no summary"""
@@ -122,6 +124,18 @@ class SiteSummary(Section):
     estimates_rounded_to: Annotated[float, Field(gt=0)] = SHARE
     models: tuple[ModelSummary, ...]
     withheld: tuple[Literal["too few events", "too few patients without the event"], ...] = ()
+
+
+def labels_of(names: Sequence[str]) -> dict[str, str]:
+    """A label for each site's name that may be sent and be a file's name, no two alike."""
+    found: dict[str, str] = {}
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9 _.-]+", "-", name).strip("- ._")[:36] or "site"
+        label, number = plain, 2
+        while label.casefold() in {other.casefold() for other in found.values()}:
+            label, number = f"{plain}-{number}", number + 1
+        found[name] = label
+    return found
 
 
 def site_label(name: str | None, fingerprint: str) -> str:
@@ -239,10 +253,11 @@ def _model(
     name: str, y: NDArray[np.int64], p: NDArray[np.float64], thresholds: tuple[float, ...], rounding: Rounding
 ) -> ModelSummary:
     found = {key: _measure(measure(y, p), key, rounding, f"{name}/{key}") for key, measure in MEASURES.items()}
+    plain = FOREIGN.sub("-", name).lstrip(" _./-")[:100] or "model"
     measures = {key: one for key, one in found.items() if one is not None}
     names, matrix = _correlations(y, p, tuple(measures), rounding, name)
     return ModelSummary(
-        name=name,
+        name=plain,
         measures=measures,
         correlated=names,
         correlations=matrix,
