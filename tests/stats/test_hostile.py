@@ -70,6 +70,8 @@ NEEDED = {
     "fitted_here": False,
     "contrast": [1, -1],
     "curve": stats.roc_curve,
+    "edges": [0.3],
+    "shares": [0.4, 0.6],
 }
 
 

@@ -138,6 +138,7 @@ PLAIN_RESULTS = {
     *("youden_threshold", "calibration_groups", "delong_covariance", "clustered_covariance", "pilot_design"),
     "instability_curves",
     "corrected_performance",  # the resamples were drawn from the patients as they are
+    "effects_given_risk",  # a regression, as logistic_regression: its columns are complete, or an error names them
 }
 
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from validkit.errors import InputError
-from validkit.stats.checks import FloatArray, IntArray, as_float, check_binary_risk, check_level, patients
+from validkit.stats.checks import FloatArray, IntArray, as_float, check_binary_risk, check_count, check_level, patients
+from validkit.stats.draws import check_rng
 from validkit.stats.results import NAN, Estimate
 
 __all__ = ["standardised_auc"]
@@ -22,6 +23,7 @@ def standardised_auc(
     level: float = 0.95,
     rng: np.random.Generator | int | None = None,
     replicates: int = 1000,
+    weights: ArrayLike | None = None,
     missing: str = "error",
 ) -> Estimate:
     """The AUC here if the risks of these patients were spread as elsewhere: each patient weighted by strata of risk.
@@ -57,8 +59,8 @@ def standardised_auc(
             NAN, level=level, method=method, n=n, n_events=m, note=f"undefined: needs both outcomes; {note}"
         )
     low = high = NAN
-    if replicates and rng is not None:
-        chance = np.random.default_rng(rng)
+    if rng is not None and check_count(replicates, "replicates", minimum=0):
+        chance = check_rng(rng)
         drawn = (chance.integers(0, n, n) for _ in range(replicates))
         areas = np.array([_stratified(y[rows], p[rows], stratum[rows], wanted)[0] for rows in drawn])
         areas = areas[np.isfinite(areas)]
