@@ -167,8 +167,6 @@ class Search(Section):
 
 class Classifiers(Section):
     use: tuple[Classifier, ...] = CLASSIFIERS  # type: ignore[assignment]
-    deterministic: bool = True
-    """on a CUDA device: the same bytes twice; false takes the fastest algorithms, whose sums may come in any order"""
     choose: Literal["inner-validation", "held-out auc"] = "inner-validation"
     search: Search = Search()
 
