@@ -303,11 +303,12 @@ def _drift(run: Run, data: Cohort, prepared: Prepared) -> None:
 
 def _precision(run: Run, data: Cohort, prepared: Prepared, predictions: pd.DataFrame) -> None:
     """Whether this centre is large enough for the main model."""
+    from validkit.bundle.describing import mean_risks
     from validkit.centre.precision import precision_record
 
     setting = run.protocol.evaluation
     name = setting.compare.reference
-    risk = predictions[predictions["model"] == name].groupby("patient", sort=True)["probability"].mean().dropna()
+    risk = mean_risks(predictions)[name]
     record = precision_record(
         data.outcome.loc[risk.index].to_numpy("int64"),
         risk.to_numpy("float64"),

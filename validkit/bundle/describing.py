@@ -36,11 +36,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "case_mix_of",
+    "clinical_columns",
     "coded",
     "described",
     "effects_here",
+    "inside",
     "levels_of",
     "linear_predictor",
+    "mean_risks",
     "moments_of",
     "sd_error",
     "spread_of",
@@ -53,14 +56,13 @@ def case_mix_of(
     """Of the patients on whom the main fit was trained or held out.
 
     needs : the clinical columns that the model looks at, which alone are described
-
     inputs : `plnm.inputs.Inputs` or `tabular.inputs.TableInputs` of all patients
     predictions : of the run, with the columns of `validkit.unit.COLUMNS`
     """
     patients = list(dict.fromkeys((*plan.main.training, *plan.main.held_out)))
     outcome = data.outcome.loc[patients]
     declared = {name: spec for name, spec in protocol.cohort.predictors.items() if name in needs}
-    table = data.predictors.loc[patients]
+    table, columns = data.predictors.loc[patients], clinical_columns(protocol, needs, data)
     numbers = {name: spread_of(table[name]) for name, spec in declared.items() if spec.kind == "continuous"}
     features: tuple[str, ...] = ()
     if data.image_info is not None:
@@ -72,12 +74,26 @@ def case_mix_of(
     return CaseMix(
         n=len(patients),
         events=int(outcome.sum()),
-        predictors=moments_of(coded(table, declared)),
+        predictors=moments_of(columns.loc[patients]),
         numbers=numbers,
         levels={name: levels_of(table[name], spec) for name, spec in declared.items() if spec.kind != "continuous"},
         features=features,
-        linear_predictors=_linear_predictors(predictions, data.outcome, coded(data.predictors, declared)),
+        linear_predictors=_linear_predictors(predictions, data.outcome, columns),
     )
+
+
+def clinical_columns(protocol: Protocol, needs: Collection[str], data: Cohort) -> pd.DataFrame:
+    """(n, k) the columns that a model needs, of all patients, coded; protocol : under which it was fitted."""
+    return coded(data.predictors, {n: spec for n, spec in protocol.cohort.predictors.items() if n in needs})
+
+
+def mean_risks(predictions: pd.DataFrame) -> dict[str, pd.Series]:
+    """By model, each patient's risk: the mean over splits and copies, sorted by patient; those without one are absent.
+
+    predictions : with the columns of `validkit.unit.COLUMNS`
+    """
+    means = predictions.groupby(["model", "patient"], sort=True)["probability"].mean()
+    return {str(name): means.loc[name].dropna() for name in means.index.unique("model")}
 
 
 def coded(table: pd.DataFrame, declared: dict[str, Predictor]) -> pd.DataFrame:
@@ -135,9 +151,14 @@ def levels_of(column: pd.Series, spec: Predictor) -> dict[str, int]:
     return {level: int(counts.get(level, 0)) for level in levels} | ({"": missing} if missing else {})
 
 
+def inside(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities with finite log odds: those nearer to 0 or 1 than FURTHEST are moved there."""
+    return np.clip(probability, FURTHEST, 1.0 - FURTHEST)
+
+
 def linear_predictor(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     """Log odds; probabilities nearer to 0 or 1 than FURTHEST are moved there."""
-    p = np.clip(probability, FURTHEST, 1.0 - FURTHEST)
+    p = inside(probability)
     return np.asarray(np.log(p) - np.log1p(-p))
 
 
@@ -175,7 +196,7 @@ def effects_here(
     y: NDArray[np.int64], p: NDArray[np.float64], table: pd.DataFrame
 ) -> tuple[PredictorEffects, PredictorEffects]:
     """(effect of the linear predictor alone, with the columns beside it), of patients who have all of them."""
-    q = np.clip(p, FURTHEST, 1.0 - FURTHEST)
+    q = inside(p)
     whole = table.notna().all(axis=1).to_numpy()
     names = tuple(map(str, table.columns))
     alone = effects_given_risk(y, q)
@@ -190,13 +211,11 @@ def _linear_predictors(
     held_out = predictions[predictions["set"] == HELD_OUT]
     on = HELD_OUT if len(held_out) else "training"
     rows = held_out if len(held_out) else predictions[predictions["kind"] == "apparent"]
-    means = rows.groupby(["model", "patient"], sort=True)["probability"].mean()
     found = {}
-    for name in means.index.unique("model"):
-        risk = means.loc[name].dropna()
+    for name, risk in mean_risks(rows).items():
         if len(risk) > 1:
             y = outcome.loc[risk.index].to_numpy(np.int64)
-            found[str(name)] = described(on, y, risk.to_numpy(np.float64), table.loc[risk.index])
+            found[name] = described(on, y, risk.to_numpy(np.float64), table.loc[risk.index])
     return found
 
 

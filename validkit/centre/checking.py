@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,10 +74,7 @@ def refuse_unsafe(checks: Collection[Check], accepted: Collection[str]) -> list[
             )
         )
     action = "accepted by this centre, and used as it is"
-    return [
-        Check(one.code, one.finding, action, one.unsafe) if one.unsafe and one.code in accepted else one
-        for one in checks
-    ]
+    return [replace(one, action=action) if one.unsafe and one.code in accepted else one for one in checks]
 
 
 # --- the model and its packages --------------------------------------------------------------------

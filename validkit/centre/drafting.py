@@ -81,7 +81,7 @@ def draft_map(locked: Locked, cohort: Path) -> Draft:
     by_name = {one.name: one for one in columns}
     draft = Draft("")
 
-    def choose(role: str, score: Callable[[Column], float]) -> Column | None:
+    def choose(score: Callable[[Column], float]) -> Column | None:
         ranked = sorted(((score(by_name[name]), name) for name in free), key=lambda pair: (-pair[0], pair[1]))
         if not ranked or ranked[0][0] < ENOUGH:
             return None
@@ -98,7 +98,7 @@ def draft_map(locked: Locked, cohort: Path) -> Draft:
         head += [_picture(choose, draft, "image"), _picture(choose, draft, "outline")]
     sections = [_predictor(locked, name, choose, draft) for name in locked.needs]
     for role in ("site", "date", "device"):
-        found = choose(role, lambda one, role=role: _likeness(one.name, WORDS[role]) - 0.25)  # type: ignore[misc]
+        found = choose(lambda one, role=role: _likeness(one.name, WORDS[role]) - 0.25)  # type: ignore[misc]
         head += [[f"{role} = {_text(found.name)}"]] if found else []
     for part in (*head, *sections):
         lines += part
@@ -110,7 +110,7 @@ def draft_map(locked: Locked, cohort: Path) -> Draft:
 
 # --- one role each ---------------------------------------------------------------------------------
 
-Choose = Callable[[str, Callable[[Column], float]], Column | None]
+Choose = Callable[[Callable[[Column], float]], Column | None]
 
 
 def _patient(choose: Choose, draft: Draft) -> list[str]:
@@ -118,7 +118,7 @@ def _patient(choose: Choose, draft: Draft) -> list[str]:
         distinct = len(one.counts) == one.n
         return _likeness(one.name, WORDS["patient"]) if distinct and not _files(one) else 0.0
 
-    found = choose("patient", score)
+    found = choose(score)
     if found is None:
         draft.open.append("`patient`: no column of different values is called like an identifier")
         return ['patient = "?"                      # a column with a value of its own in every row']
@@ -135,7 +135,7 @@ def _outcome(locked: Locked, choose: Choose, draft: Draft) -> list[str]:
         said = max(_likeness(text, (told["positive"],)) for text in one.written)
         return max(_likeness(one.name, words), 0.9 * said)
 
-    found = choose("outcome", score)
+    found = choose(score)
     if found is None:
         draft.open.append(f"`outcome`: no column is called or filled like {told['positive']!r}")
         return [f'outcome = {{ column = "?" }}   # {told["positive"]} or {told["negative"]}']
@@ -161,7 +161,7 @@ def _picture(choose: Choose, draft: Draft, role: str) -> list[str]:
         here = " ".join([one.name, *list(one.cells)[:3]])
         return 0.6 + 0.4 * _likeness(one.name, WORDS[role]) - 0.3 * _mentions(here, other if role == "image" else ())
 
-    found = choose(role, score)
+    found = choose(score)
     if found is None:
         draft.open.append(f"`{role}`: no column names image files")
         return [f'{role} = "?"   # a column with a file\'s path, relative to the table, in every row']
@@ -170,7 +170,7 @@ def _picture(choose: Choose, draft: Draft, role: str) -> list[str]:
 
 def _predictor(locked: Locked, name: str, choose: Choose, draft: Draft) -> list[str]:
     told = locked.manifest.predictors[name]
-    found = choose(name, lambda one: _predictor_score(locked, name, told, one))
+    found = choose(lambda one: _predictor_score(locked, name, told, one))
     unit = f", in {told.unit}" if told.unit else ""
     known = f", {', '.join(told.levels)}" if told.levels else ""
     lines = ["", f"[predictors.{_key(name)}]   # {told.label}; {told.kind}{unit}{known}"]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from validkit.bundle.case_mix import QUANTILES, CaseMix, Spread
+from validkit.centre.measures import finite
 from validkit.stats import adjust_p_values
 from validkit.stats.results import NAN, TestResult
 
@@ -79,9 +80,9 @@ def drift_record(
                 "name": name,
                 "kind": "feature" if name in mix.features else "image" if name.startswith("image ") else "predictor",
                 "mean_there": home.mean,
-                "mean_here": _plain(float(values.mean()) if len(values) else NAN),
-                "shift": _plain(shift),
-                "spread": _plain(here / sd if sd > 0 else NAN),
+                "mean_here": finite(float(values.mean()) if len(values) else NAN),
+                "shift": finite(shift),
+                "spread": finite(here / sd if sd > 0 else NAN),
                 "missing_there": home.missing,
                 "missing_here": len(column) - len(values),
                 "test": test.to_dict(),
@@ -124,10 +125,6 @@ def _adjust(rows: list[dict[str, Any]]) -> None:
         row["p_adjusted"] = None
     for row, p in zip(there, adjusted, strict=True):
         row["p_adjusted"] = float(p)
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def columns_here(mix: CaseMix, predictors: pd.DataFrame, images: pd.DataFrame | None, features: Any) -> pd.DataFrame:

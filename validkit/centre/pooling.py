@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from validkit.centre.measures import finite
 from validkit.centre.summary import Measure, SiteSummary
 from validkit.errors import InputError
 from validkit.stats import probability_new_site
+from validkit.stats.intervals import z_of
 from validkit.stats.pooling import PooledEstimate, pool
 from validkit.stats.results import NAN, Estimate
 from validkit.stats.scales import back_on
@@ -132,7 +133,7 @@ def _measure(
     rows = []
     for site in sites:
         one = told[site]
-        half = _z(level) * one.se
+        half = z_of(level) * one.se
         own = Estimate(one.value, one.value - half, one.value + half, level, "normal", one.se)
         without = [other for other in sites if other != site]
         left = _pooled(told, without, method, level) if len(without) > 1 else None
@@ -144,7 +145,7 @@ def _measure(
                 "estimate": back_on(scale, own).to_dict(),
                 "weight": pooled.weights[sites.index(site)],
                 "without": None if left is None else left.estimate.to_dict(),
-                "tau2_without": None if left is None else _plain(left.tau2.value),
+                "tau2_without": None if left is None else finite(left.tau2.value),
             }
         )
     return {
@@ -153,7 +154,7 @@ def _measure(
         "centres": rows,
         "lacking": [site for site in everybody if site not in told],
         "bounds": [None if one is None else float(one) for one in bound],
-        "probability_within": _plain(_within(pooled, *bound)),
+        "probability_within": finite(_within(pooled, *bound)),
     }
 
 
@@ -179,13 +180,3 @@ def _within(pooled: PooledEstimate, low: float | None, high: float | None) -> fl
     above = 1.0 if low is None else probability_new_site(pooled, low)
     beyond = 0.0 if high is None else probability_new_site(pooled, high)
     return above - beyond
-
-
-def _z(level: float) -> float:
-    from validkit.stats.intervals import z_of
-
-    return z_of(level)
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None

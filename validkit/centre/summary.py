@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from validkit import stats
 from validkit.bundle.manifest import unreadable
+from validkit.centre.measures import MEASURES
 from validkit.centre.rounding import BASE, SHARE, Rounding
 from validkit.errors import InputError
 from validkit.sections import Section
@@ -38,13 +39,6 @@ FOREIGN = re.compile(r"[^A-Za-z0-9 _./-]+")
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}")
 MOST = 10_000_000
 """bytes above which a file is no summary"""
-MEASURES: Mapping[str, Callable[..., Estimate]] = {
-    "auc": stats.auc,
-    "oe": stats.observed_expected,
-    "slope": stats.calibration_slope,
-    "calibration_in_the_large": stats.calibration_in_the_large,
-    "brier": stats.brier,
-}
 REGISTERED = {"oe": "observed_expected", "slope": "calibration_slope"}
 """names of measures in the registry, where they are others"""
 LEFT_OUT = 10

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from validkit.bundle.case_mix import CaseMix, Effects, LinearPredictor, Told
-from validkit.bundle.describing import coded, effects_here, linear_predictor, sd_error
+from validkit.bundle.describing import clinical_columns, effects_here, linear_predictor, mean_risks, sd_error
 from validkit.stats import adjust_p_values, auc, calibration_in_the_large
 from validkit.stats.intervals import z_of
 from validkit.stats.membership import Membership, compare_spreads, membership
@@ -160,18 +160,15 @@ def transfer_record(
     if mix is None:
         why = "the bundle is of format 1: it tells nothing of how its patients were spread"
         return {"why": why, "models": {}}
-    declared = {n: spec for n, spec in locked.protocol.cohort.predictors.items() if n in locked.needs}
-    table = coded(data.predictors, declared)
-    means = predictions.groupby(["model", "patient"], sort=True)["probability"].mean()
+    table = clinical_columns(locked.protocol, locked.needs, data)
     found: dict[str, Any] = {}
-    for name in means.index.unique("model"):
-        risk = means.loc[name].dropna()
+    for name, risk in mean_risks(predictions).items():
         y = data.outcome.loc[risk.index].to_numpy(np.int64)
         p = risk.to_numpy(np.float64)
         rng = np.random.default_rng([seed, len(found)])
-        one = transfer_of(mix, str(name), y, p, table.loc[risk.index], level=level, rng=rng, replicates=replicates)
+        one = transfer_of(mix, name, y, p, table.loc[risk.index], level=level, rng=rng, replicates=replicates)
         if one is not None:
-            found[str(name)] = one.to_dict()
+            found[name] = one.to_dict()
     return {"why": "", "patients": {"there": mix.n, "here": len(data)}, "models": found}
 
 

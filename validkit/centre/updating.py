@@ -18,8 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from validkit import stats
-from validkit.bundle.case_mix import FURTHEST
-from validkit.bundle.describing import coded
+from validkit.bundle.describing import clinical_columns, inside, linear_predictor, mean_risks
+from validkit.centre.measures import MEASURES
 from validkit.errors import InputError, StageError, ValidkitError
 from validkit.folds import stratified_group_folds
 from validkit.stats.intervals import mean_estimate, z_of
@@ -37,13 +37,6 @@ Apply = Callable[[Risks, NDArray[np.float64] | None], Risks]
 METHODS = ("none", "in the large", "logistic", "platt", "isotonic", "beta", "refit", "closed test")
 NEEDS_PREDICTORS = ("refit",)
 FOLDS, REPEATS = 5, 20
-MEASURES: Mapping[str, Callable[..., Estimate]] = {
-    "auc": stats.auc,
-    "oe": stats.observed_expected,
-    "calibration_in_the_large": stats.calibration_in_the_large,
-    "slope": stats.calibration_slope,
-    "brier": stats.brier,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +120,8 @@ def updating_record(
 
     predictions : of this centre's patients, with the columns of `validkit.unit.COLUMNS`; model : its name there
     """
-    declared = {n: spec for n, spec in locked.protocol.cohort.predictors.items() if n in locked.needs}
-    table = coded(data.predictors, declared)
-    risk = predictions[predictions["model"] == model].groupby("patient", sort=True)["probability"].mean().dropna()
+    table = clinical_columns(locked.protocol, locked.needs, data)
+    risk = mean_risks(predictions)[model]
     y = data.outcome.loc[risk.index].to_numpy(np.int64)
     p = risk.to_numpy(np.float64)
     folds = int(min(FOLDS, y.sum(), len(y) - y.sum()))
@@ -204,25 +196,22 @@ def _fitted(name: str, y: NDArray[np.int64], p: Risks, design: NDArray[np.float6
 
 
 def _closed(y: NDArray[np.int64], p: Risks, design: NDArray[np.float64] | None) -> tuple[Any, Apply]:
-    q = np.clip(p, FURTHEST, 1.0 - FURTHEST)
     events = int(min(y.sum(), len(y) - y.sum()))
     enough = design is not None and events >= 10 * (design.shape[1] + 1)
-    test = stats.closed_test(y, q, predictors=design if enough else None)
+    test = stats.closed_test(y, inside(p), predictors=design if enough else None)
 
     def apply(risks: Risks, x: NDArray[np.float64] | None) -> Risks:
-        inside = np.clip(risks, FURTHEST, 1.0 - FURTHEST)
-        return np.asarray(test.apply(inside, predictors=x if enough else None), dtype=np.float64)
+        return np.asarray(test.apply(inside(risks), predictors=x if enough else None), dtype=np.float64)
 
     return test, apply
 
 
 def _design(p: Risks, table: pd.DataFrame) -> tuple[NDArray[np.float64] | None, str]:
     """The model's log odds and the clinical columns that vary and are no sum of others; or why there are none."""
-    q = np.clip(p, FURTHEST, 1.0 - FURTHEST)
     gaps = table.columns[table.isna().any()]
     if len(gaps):
         return None, f"patients here have no value in {', '.join(map(str, gaps))}"
-    values = np.column_stack([np.log(q / (1.0 - q)), table.to_numpy(np.float64)])
+    values = np.column_stack([linear_predictor(p), table.to_numpy(np.float64)])
     kept: list[int] = []
     for j in range(values.shape[1]):
         if np.ptp(values[:, j]) > 0:
@@ -261,7 +250,7 @@ def _differences(
     method = "normal, from each patient's difference of losses"
     losses: dict[str, Callable[[Risks], Risks]] = {
         "brier": lambda one: (one - y) ** 2,
-        "log_loss": lambda one: np.asarray(log_losses(y, np.clip(one, FURTHEST, 1.0 - FURTHEST))),
+        "log_loss": lambda one: np.asarray(log_losses(y, inside(one))),
     }
     found = {}
     for key, loss in losses.items():

@@ -17,7 +17,7 @@ from validkit.sections import CohortSpec, Predictor
 from validkit.sections.cohort import same_cell
 from validkit.units import Conversion, conversion
 
-__all__ = ["Translation", "own_column", "translate"]
+__all__ = ["Translation", "translate"]
 
 SHOWN = 6
 """codes that a note names"""
@@ -38,17 +38,12 @@ class Translation:
         return [replace(one, column=self.own.get(one.column or "", one.column)) for one in faults]
 
 
-def own_column(name: str, predictor: Predictor) -> str:
-    """The column of the file that holds a predictor."""
-    return predictor.column or name
-
-
 def translate(table: RawTable, spec: CohortSpec) -> Translation:
     """Columns renamed, cells converted and recoded as the protocol's [cohort] says; each change is a note."""
     frame, notes, own = table.frame, list(table.notes), {}
     columns: dict[str, pd.Series] = {}
     for name, predictor in spec.predictors.items():
-        column = own_column(name, predictor)
+        column = predictor.column or name
         if predictor.absent:
             columns[name] = pd.Series("", index=frame.index, dtype=object, name=name)
             notes.append(f"predictor {name!r} is absent here: every value of it is filled in")

@@ -39,13 +39,9 @@ def model_based_concordance(
     """
     level, p = check_level(level), check_risk(y_prob)
     method, n = "normal, infinitesimal jackknife", p.size
-    concordant, pairs = _pair_sums(p)
-    total = float(pairs.sum())
-    if n < 2 or not total > 0:
-        why = "needs at least two patients" if n < 2 else "every risk is the same certainty: no pair can differ"
-        return Estimate(NAN, level=level, method=method, n=n, note=f"undefined: {why}")
-    value = float(concordant.sum()) / total
-    influence = 2.0 * n * (concordant - value * pairs) / total
+    value, influence, why = _concordance(p)
+    if why:
+        return Estimate(NAN, level=level, method=method, n=n, note=why)
     found = mean_estimate(value + influence, level=level, method=method, n_events=0, floor=0.0, cap=1.0)
     return replace(found, value=value, n_events=None)
 
@@ -77,15 +73,13 @@ def concordance_gap(
     y, p = check_binary_risk(y_true, y_prob)
     n, m = y.size, int(y.sum())
     method = "normal, DeLong and infinitesimal jackknife of the same patients"
-    promised = model_based_concordance(p)
-    if m < 2 or n - m < 2 or np.isnan(promised.value):
-        why = promised.note or "undefined: needs two events and two non-events"
+    promised, of_promised, why = _concordance(p)
+    if why or m < 2 or n - m < 2:
+        why = why or "undefined: needs two events and two non-events"
         return Estimate(NAN, level=level, method=method, n=n, n_events=m, note=why)
-    area, share = _auc_influence(y, p)
-    concordant, pairs = _pair_sums(p)
-    influence = share - 2.0 * n * (concordant - promised.value * pairs) / pairs.sum()
-    value = area - promised.value
-    found = mean_estimate(value + influence, level=level, method=method, n_events=m, floor=-1.0, cap=1.0)
+    area, of_area = _auc_influence(y, p)
+    value = area - promised
+    found = mean_estimate(value + of_area - of_promised, level=level, method=method, n_events=m, floor=-1.0, cap=1.0)
     return replace(found, value=value)
 
 
@@ -96,6 +90,18 @@ def _auc_influence(y: IntArray, p: FloatArray) -> tuple[float, FloatArray]:
     of_events, of_others = placed / (n - m), placed / m
     area = float(of_events[y == 1].mean())
     return area, np.where(y == 1, (of_events - area) * n / m, (of_others - area) * n / (n - m))
+
+
+def _concordance(p: FloatArray) -> tuple[float, FloatArray, str]:
+    """The model-based concordance, each patient's share in its error, (n,) of mean 0, and why there is none, or ""."""
+    n = p.size
+    concordant, pairs = _pair_sums(p)
+    total = float(pairs.sum())
+    if n < 2 or not total > 0:
+        why = "needs at least two patients" if n < 2 else "every risk is the same certainty: no pair can differ"
+        return NAN, np.full(n, NAN), f"undefined: {why}"
+    value = float(concordant.sum()) / total
+    return value, 2.0 * n * (concordant - value * pairs) / total, ""
 
 
 def _pair_sums(p: FloatArray) -> tuple[FloatArray, FloatArray]:
