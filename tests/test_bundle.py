@@ -456,7 +456,7 @@ def test_members_that_do_not_agree_are_refused(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 3}, "Manifest cannot be read: format"),
+        ({"format": 4}, "Manifest cannot be read: format"),
         ({"kind": "plnm"}, "`kind` does not agree"),
         ({"kind": "pickle"}, "Manifest cannot be read: kind"),
         ({"copies": 7}, "`copies` does not agree"),

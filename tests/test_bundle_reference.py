@@ -15,15 +15,19 @@ pytest.importorskip("xgboost", reason="locked models need the models extra")
 
 from tests.archives import forged
 from tests.test_bundle import KNN, PROTOCOL, Home, run
+from validkit import stats
 from validkit.bundle import archive as archives
 from validkit.bundle import bundle_from_run, read_bundle
 from validkit.bundle.case_mix import LEAST, QUANTILES, CaseMix
-from validkit.bundle.describing import levels_of
+from validkit.bundle.describing import described, feature_moments, levels_of
 from validkit.bundle.reference import CASES, NAME, TOLERANCE, replay
 from validkit.cohort.phantom import write_table_phantom
 from validkit.errors import InputError
 from validkit.sections import Predictor
 from validkit.stats.transport import model_based_concordance
+
+MOMENTS = {"n": 9, "features": ["a", "b"], "mean": [0.0, 1.0], "variance": [1.0, 2.0], "columns": ["age"],
+           "centre": [50.0], "covariance": [[4.0]], "cross": [[0.1], [0.2]]}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +243,8 @@ def test_no_patient_can_be_read_off(home: Home, parts: dict[str, bytes]) -> None
         lambda mix: mix["predictors"]["mean"].pop(),
         lambda mix: mix["linear_predictors"].update(another=mix["linear_predictors"]["lr"]),
         lambda mix: mix.update(rows=[1]),
+        lambda mix: mix.update(harmonisable=MOMENTS | {"mean": [1.0]}),
+        lambda mix: mix.update(harmonisable=MOMENTS | {"cross": [[1.0, 2.0], [1.0]]}),
     ],
 )
 def test_a_case_mix_that_does_not_hold_together_is_refused(
@@ -258,6 +264,44 @@ def test_levels_are_counted_by_name_and_gaps_apart() -> None:
     assert levels_of(pd.Series(pd.Categorical(["b", None, "b"], ["a", "b"])), named) == {"a": 0, "b": 2, "": 1}
 
 
+def test_feature_moments_are_those_of_patients_without_a_gap() -> None:
+    rng = np.random.default_rng(3)
+    features = pd.DataFrame(rng.normal(size=(30, 3)), columns=["f", "g", "h"])
+    columns = pd.DataFrame(rng.normal(size=(30, 2)), columns=["age", "rbc"])
+    features.iloc[4, 0], columns.iloc[7, 1] = np.nan, np.nan
+    found = feature_moments(features, columns)
+    assert found is not None
+    whole = pd.concat([features, columns], axis=1).drop(index=[4, 7])
+    assert found.n == 28
+    assert np.allclose(found.mean, whole[["f", "g", "h"]].mean())
+    assert np.allclose(found.variance, whole[["f", "g", "h"]].var())
+    assert np.allclose(found.covariance, whole[["age", "rbc"]].cov())
+    assert np.allclose(found.cross, whole.cov().loc[["f", "g", "h"], ["age", "rbc"]])
+    part = found.of(["h", "f"])
+    assert part.features == ("f", "h")
+    assert part.cross == (found.cross[0], found.cross[2])
+    assert feature_moments(features.head(1), columns.head(1)) is None
+    assert feature_moments(features, columns[[]]).columns == ()  # type: ignore[union-attr]
+
+
+def test_a_decision_curve_tells_no_step_of_few_patients() -> None:
+    rng = np.random.default_rng(4)
+    p = rng.uniform(0.02, 0.98, 200)
+    y = (rng.random(200) < p).astype(np.int64)
+    told = described("held-out", y, p, pd.DataFrame(index=range(200)))
+    assert told.line is not None
+    assert told.line.slope == pytest.approx(stats.calibration_slope(y, p).value, abs=1e-8)
+    assert len(told.benefits) > 5
+    cuts = [one.threshold for one in told.benefits]
+    for outcome in (0, 1):
+        counts = [int((y == outcome).sum()), *(int(((p >= cut) & (y == outcome)).sum()) for cut in cuts), 0]
+        assert min(-np.diff(counts)) >= 5
+    assert all(one.value == stats.net_benefit(y, p, threshold=one.threshold).value for one in told.benefits)
+    few = described("held-out", y[:8], p[:8], pd.DataFrame(index=range(8)))
+    assert few.benefits == ()
+    assert described("held-out", np.ones(9, dtype=np.int64), p[:9], pd.DataFrame(index=range(9))).line is None
+
+
 # --- an older format -------------------------------------------------------------------------------
 
 
@@ -271,5 +315,5 @@ def test_a_bundle_of_format_1_is_read_and_brings_less(parts: dict[str, bytes], h
     assert locked.predict(home.inputs.take(list(expected.index)))[list(expected)].equals(expected)
     with pytest.raises(InputError, match=r"a bundle of format 1 has neither"):
         read_bundle(forged(tmp_path / "both.zip", parts, format=1))
-    with pytest.raises(InputError, match=r"format.*this validkit knows formats 1 and 2"):
-        read_bundle(forged(tmp_path / "newer.zip", parts, format=3))
+    with pytest.raises(InputError, match=r"format.*this validkit knows formats 1 to 3"):
+        read_bundle(forged(tmp_path / "newer.zip", parts, format=4))

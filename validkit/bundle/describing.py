@@ -11,12 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from validkit.bundle.case_mix import (
+    FEW,
     FURTHEST,
     LEAST,
     OF_IMAGES,
     QUANTILES,
+    Benefit,
     CaseMix,
     Effects,
+    FeatureMoments,
+    Line,
     LinearPredictor,
     Moments,
     Spread,
@@ -25,7 +29,8 @@ from validkit.bundle.case_mix import (
 from validkit.plan import HELD_OUT, Plan
 from validkit.protocol import Protocol
 from validkit.sections import Predictor
-from validkit.stats.calibration import calibration_in_the_large
+from validkit.stats import calibration_in_the_large, logistic_regression, net_benefit
+from validkit.stats.combat import combat_moments
 from validkit.stats.discrimination import auc
 from validkit.stats.predictor_effects import PredictorEffects, effects_given_risk
 from validkit.stats.results import Estimate
@@ -40,6 +45,7 @@ __all__ = [
     "coded",
     "described",
     "effects_here",
+    "feature_moments",
     "inside",
     "levels_of",
     "linear_predictor",
@@ -65,9 +71,11 @@ def case_mix_of(
     table, columns = data.predictors.loc[patients], clinical_columns(protocol, needs, data)
     numbers = {name: spread_of(table[name]) for name, spec in declared.items() if spec.kind == "continuous"}
     features: tuple[str, ...] = ()
+    harmonisable: FeatureMoments | None = None
     if data.image_info is not None:
         radiomics = inputs.radiomics.loc[patients]
         features = tuple(map(str, radiomics.columns))
+        harmonisable = feature_moments(radiomics, columns.loc[patients])
         numbers |= {name: spread_of(radiomics[name]) for name in features}
         info = data.image_info.loc[patients]
         numbers |= {f"image {name}": spread_of(info[name]) for name in OF_IMAGES if name in info}
@@ -79,6 +87,7 @@ def case_mix_of(
         levels={name: levels_of(table[name], spec) for name, spec in declared.items() if spec.kind != "continuous"},
         features=features,
         linear_predictors=_linear_predictors(predictions, data.outcome, columns),
+        harmonisable=harmonisable,
     )
 
 
@@ -122,6 +131,25 @@ def moments_of(table: pd.DataFrame) -> Moments | None:
         columns=tuple(map(str, rows.columns)),
         mean=tuple(values.mean(axis=0).tolist()),
         covariance=tuple(tuple(row) for row in covariance.tolist()),
+    )
+
+
+def feature_moments(features: pd.DataFrame, columns: pd.DataFrame) -> FeatureMoments | None:
+    """Of the patients who have every feature and every coded column; None where there are fewer than two."""
+    whole = np.isfinite(features.to_numpy(np.float64)).all(axis=1) & columns.notna().all(axis=1).to_numpy()
+    if whole.sum() < 2:
+        return None
+    covariates = columns.to_numpy(np.float64)[whole] if len(columns.columns) else None
+    found: dict[str, Any] = combat_moments(features.to_numpy(np.float64)[whole], covariates)
+    return FeatureMoments(
+        n=found["n"],
+        features=tuple(map(str, features.columns)),
+        mean=tuple(found["mean"].tolist()),
+        variance=tuple(found["variance"].tolist()),
+        columns=tuple(map(str, columns.columns)),
+        centre=tuple(found["covariate_mean"].tolist()),
+        covariance=tuple(map(tuple, found["covariance"].tolist())),
+        cross=tuple(map(tuple, found["cross"].tolist())),
     )
 
 
@@ -235,4 +263,31 @@ def described(on: str, y: NDArray[np.int64], p: NDArray[np.float64], table: pd.D
         baseline=told(calibration_in_the_large(y, p)),
         slope=effects_told(alone),
         effects=effects_told(beside) if beside.columns != alone.columns else None,
+        line=_line(y, lp),
+        benefits=_benefits(y, p),
     )
+
+
+def _line(y: NDArray[np.int64], lp: NDArray[np.float64]) -> Line | None:
+    if not 0 < y.sum() < len(y) or not np.ptp(lp) > 0:
+        return None
+    fit = logistic_regression(lp[:, None], y)
+    if not np.isfinite([*fit.beta, *fit.covariance.ravel()]).all():
+        return None
+    (a, b), (c, d) = fit.covariance.tolist()
+    return Line(intercept=float(fit.beta[0]), slope=float(fit.beta[1]), covariance=((a, b), (c, d)))
+
+
+def _benefits(y: NDArray[np.int64], p: NDArray[np.float64]) -> tuple[Benefit, ...]:
+    """At hundredths between which FEW patients of either outcome lie, so that no step of the curve is one of them."""
+    found: list[Benefit] = []
+    last = np.array([(y == 1).sum(), (y == 0).sum()])
+    for threshold in np.arange(1, 100) / 100:
+        treated = p >= threshold
+        now = np.array([(treated & (y == 1)).sum(), (treated & (y == 0)).sum()])
+        if (last - now >= FEW).all() and (now >= FEW).all():
+            last = now
+            estimate = net_benefit(y, p, threshold=float(threshold))
+            se = None if math.isnan(estimate.se) else estimate.se
+            found.append(Benefit(threshold=float(threshold), value=estimate.value, se=se))
+    return tuple(found)

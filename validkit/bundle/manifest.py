@@ -99,10 +99,10 @@ class Manifest(Section):
     left_out : models of the protocol that stayed at home, and why
     case_mix : how the patients of development were spread, in moments and quantiles
     reference : how many reference cases there are
-    Format 1 had neither of the last two.
+    Format 1 had neither of the last two; format 2 did not tell how a decision curve ran and how features go together.
     """
 
-    format: Literal[1, 2]
+    format: Literal[1, 2, 3]
     kind: Literal["plnm", "estimators"]
     versions: dict[str, str]
     protocol: ProtocolFacts

@@ -98,7 +98,7 @@ def _manifest(file: Path, members: Files) -> Manifest:
         return Manifest.model_validate_json(members["manifest.json"])
     except ValidationError as error:
         raise InputError(
-            f"{file}: member 'manifest.json': {unreadable(error)} (this validkit knows formats 1 and 2)"
+            f"{file}: member 'manifest.json': {unreadable(error)} (this validkit knows formats 1 to 3)"
         ) from error
 
 

@@ -133,7 +133,7 @@ def _manifest(
     there = set(model.names)
     outcome = protocol.cohort.outcome
     return Manifest(
-        format=2,
+        format=3,
         kind=model.kind,
         versions=versions(),
         protocol=ProtocolFacts(
