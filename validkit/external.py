@@ -17,6 +17,7 @@ import pandas as pd
 from validkit.bundle import Locked, read_bundle
 from validkit.bundle.inputs import inputs_of
 from validkit.centre.checking import Check, check_centre, refuse_unsafe
+from validkit.centre.harmonising import harmonised, site_record
 from validkit.engine import Reporter
 from validkit.errors import InputError
 from validkit.protocol import Protocol
@@ -36,16 +37,26 @@ NAMED = 5
 
 @dataclass(frozen=True, eq=False)
 class External:
-    """A locked model and the new patients' inputs; checks : how these differ from the patients of development."""
+    """A locked model and the new patients' inputs; checks : how these differ from the patients of development.
+
+    measured : the inputs as they were measured; others than `inputs` where the protocol harmonises
+    harmonisation : how this centre's measurements differ from those of development; None where nothing is harmonised
+    """
 
     locked: Locked
     inputs: Any
+    measured: Any
     digest: str
     checks: tuple[Check, ...]
+    harmonisation: dict[str, Any] | None = None
 
     def take(self, patients: Sequence[str]) -> External:
         """The same model and these patients."""
-        return replace(self, inputs=self.inputs.take(patients))
+        return replace(self, inputs=self.inputs.take(patients), measured=self.measured.take(patients))
+
+    def unharmonised(self) -> External:
+        """The same model and the patients as they were measured."""
+        return replace(self, inputs=self.measured, harmonisation=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +159,7 @@ def prepare_external(
     assert isinstance(protocol.model, Bundle)
     locked = open_bundle(protocol, device=device)
     checks = refuse_unsafe(check_centre(locked, data, protocol.cohort), protocol.model.accept)
-    inputs = inputs_of(
+    measured = inputs_of(
         locked.model,
         locked.protocol,
         data,
@@ -158,7 +169,12 @@ def prepare_external(
         engine=engine,
         reporter=reporter,
     )
-    return External(locked, inputs, digest("external", locked.digest, data.digest), tuple(checks))
+    setting = protocol.model.harmonisation
+    inputs, record = measured, None
+    if setting is not None:
+        inputs, site = harmonised(locked, measured, setting)
+        record = site_record(site, setting)
+    return External(locked, inputs, measured, digest("external", locked.digest, data.digest), tuple(checks), record)
 
 
 def predict_external(external: External, patients: Sequence[str]) -> Predicted:
@@ -183,6 +199,7 @@ def predict_external(external: External, patients: Sequence[str]) -> Predicted:
         "needs": list(locked.needs),
         "checks": [one.to_dict() for one in external.checks],
         "reference": manifest.reference,
+        "harmonisation": external.harmonisation,
     }
     texts = [*map(str, external.checks), *_undefined(locked, taken.inputs)]
     notes = [{"severity": "warning", "stage": "bundle", "text": text} for text in texts]

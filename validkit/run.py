@@ -26,15 +26,16 @@ from validkit.fitting import Workshop, fit_all
 from validkit.folder import Run, begin, check_folder, finish, undone
 from validkit.ledger import Ledger, keep_receipt, run_identity
 from validkit.locks import hold
-from validkit.plan import HELD_OUT, Plan, make_plan, seeder
+from validkit.plan import Plan, make_plan, seeder
 from validkit.planning import estimate
 from validkit.preparing import Prepared, patients_of, preflight, prepare, read_data
 from validkit.protocol import Protocol
 from validkit.provenance import resolve_device, sha256_of
 from validkit.recording import flow, models_of, split_records, table_one
-from validkit.sections import PLNM, Bundle, Estimators
+from validkit.sections import PLNM, Estimators
 from validkit.store import write_bytes, write_text
 from validkit.timings import observed_factors, remember_timings
+from validkit.transferring import judge_transfer, summarise, write_unharmonised
 from validkit.unit import Fitted, all_predictions, to_parquet
 
 if TYPE_CHECKING:
@@ -95,10 +96,11 @@ def run_protocol(
         fitted = _fit(run, data, plan, prepared)
         _keep(run, plan, fitted)
         sealed = _write_predictions(run, fitted)
+        write_unharmonised(run, prepared, plan)
         _open(run, data, plan, book, sealed, "evaluation")
         _evaluate(run, data, plan, fitted, sealed)
-        _transfer(run, data, prepared)
-        _summarise(run, data, plan, prepared, site)
+        judge_transfer(run, data, prepared)
+        summarise(run, data, plan, prepared, site)
         _guard(run, data, plan, prepared, fitted, asked=sentinels)
         _lock(run, data, plan, prepared, fitted, allow_training_rows=allow_training_rows)
         finish(run, data, plan, fits=_fits(plan, fitted))
@@ -250,104 +252,6 @@ def _evaluate(run: Run, data: Cohort, plan: Plan, fitted: Sequence[Fitted], seal
     if run.protocol.cohort.missing == "impute":
         described["missing"] = data.missing_table().to_dict("records")
     run.write("stages/cohort.json", described)
-
-
-def _transfer(run: Run, data: Cohort, prepared: Prepared) -> None:
-    """Of a locked model: why it does otherwise here than at home."""
-    if not isinstance(run.protocol.model, Bundle):
-        return
-    from validkit.centre.transfer import transfer_record
-    from validkit.centre.updating import updating_record
-
-    setting = run.protocol.evaluation
-    predictions = pd.read_parquet(run.folder / "predictions.parquet")
-    with run.timed("transfer", "comparing this centre's patients with those of development"):
-        record = transfer_record(
-            prepared.inputs.locked,
-            data,
-            predictions,
-            level=setting.level,
-            seed=seeder(run.protocol.protocol.seed.split)("transfer"),
-            replicates=setting.bootstrap.replicates,
-        )
-    run.write("stages/transfer.json", record)
-    _drift(run, data, prepared)
-    with run.timed("updating", "judging updates of the model by cross-fitting"):
-        updated = updating_record(
-            prepared.inputs.locked,
-            data,
-            predictions,
-            setting.compare.reference,
-            level=setting.level,
-            seed=seeder(run.protocol.protocol.seed.split)("updating"),
-        )
-    run.write("stages/updating.json", updated)
-    _precision(run, data, prepared, predictions)
-
-
-def _drift(run: Run, data: Cohort, prepared: Prepared) -> None:
-    """Which of the locked model's inputs are spread otherwise here."""
-    from validkit.bundle.describing import levels_of
-    from validkit.centre.drift import columns_here, drift_record
-
-    external = prepared.inputs
-    mix = external.locked.manifest.case_mix
-    if mix is None:
-        return
-    features = getattr(external.inputs, "radiomics", None)
-    declared = run.protocol.cohort.predictors
-    levels = {name: levels_of(data.predictors[name], declared[name]) for name in mix.levels if name in declared}
-    table = columns_here(mix, data.predictors, data.image_info, features)
-    run.write("stages/drift.json", drift_record(mix, table, levels))
-
-
-def _precision(run: Run, data: Cohort, prepared: Prepared, predictions: pd.DataFrame) -> None:
-    """Whether this centre is large enough for the main model."""
-    from validkit.bundle.describing import mean_risks
-    from validkit.centre.precision import precision_record
-
-    setting = run.protocol.evaluation
-    name = setting.compare.reference
-    risk = mean_risks(predictions)[name]
-    record = precision_record(
-        data.outcome.loc[risk.index].to_numpy("int64"),
-        risk.to_numpy("float64"),
-        setting.precision,
-        prepared.inputs.locked.manifest.thresholds.get(name),
-        level=setting.level,
-    )
-    run.write("stages/precision.json", {"model": name, **record})
-
-
-def _summarise(run: Run, data: Cohort, plan: Plan, prepared: Prepared, site: str | None) -> None:
-    """What a centre may send: of an external validation, and of each site that was left out in turn."""
-    external = isinstance(run.protocol.model, Bundle)
-    if not external and plan.design.kind != "internal-external":
-        return
-    from validkit.centre.summary import NAME, Judged, labels_of, site_summary, to_text
-
-    predictions = pd.read_parquet(run.folder / "predictions.parquet")
-    predictions = predictions[predictions["set"] == HELD_OUT]
-    also = run.protocol.evaluation.thresholds.also
-    if external:
-        locked = prepared.inputs.locked
-        judged = Judged(kind="bundle", digest=locked.digest, name=locked.manifest.protocol.name[:100])
-        cuts = locked.manifest.thresholds
-        found = {NAME: site_summary(judged, data, predictions, site=site, thresholds=cuts, also=also)}
-    else:
-        assert data.site is not None
-        judged = Judged(kind="procedure", digest=run.protocol.digest(), name=run.protocol.protocol.name[:100])
-        found = {}
-        sites = data.site.groupby(data.site).groups
-        labels = labels_of([str(name) for name in sites])
-        for name, patients in sites.items():
-            own = predictions[predictions["patient"].isin(list(patients))]
-            if len(own):
-                label = labels[str(name)]
-                part = data.take([p for p in data.patients if p in set(patients)])
-                found[f"site-summaries/{label}.json"] = site_summary(judged, part, own, site=label, also=also)
-    for file, summary in found.items():
-        write_text(run.folder / file, to_text(summary))
 
 
 def _guard(run: Run, data: Cohort, plan: Plan, prepared: Prepared, fitted: Sequence[Fitted], *, asked: bool) -> None:

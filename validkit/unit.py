@@ -343,8 +343,7 @@ def _locked(task: UnitTask, shared: Shared) -> Fitted:
     from validkit.external import predict_external
 
     made = predict_external(shared.inputs, task.split.held_out)
-    found = [_long(task.split, copy, table, HELD_OUT, HELD_OUT) for copy, table in made.tables.items()]
-    predictions = pd.concat(found, ignore_index=True)[list(COLUMNS)]
+    predictions = held_out_rows(task.split, made.tables)
     return Fitted(predictions, {"bundle": made.record}, [], made.chosen, {}, made.digest, notes=made.notes)
 
 
@@ -363,6 +362,12 @@ def _parts(
     if len(split.held_out):
         found.append(_long(split, copy, model.predict(held_out), HELD_OUT, HELD_OUT))
     return found
+
+
+def held_out_rows(split: Split, tables: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """COLUMNS of held-out patients' risks; tables : (n, models) by completed copy, from 1."""
+    found = [_long(split, copy, table, HELD_OUT, HELD_OUT) for copy, table in tables.items()]
+    return pd.concat(found, ignore_index=True)[list(COLUMNS)]
 
 
 def _long(split: Split, copy: int, table: pd.DataFrame, part: str, kind: str) -> pd.DataFrame:

@@ -40,6 +40,9 @@ def check_together(summaries: Sequence[SiteSummary]) -> None:
                 f"{one.site!r} the {one.judged.kind} {one.judged.name} ({one.judged.digest[:12]}): centres are pooled "
                 "where they judged the same; leave one of them out"
             )
+    if len({one.judged.harmonised for one in summaries}) > 1:
+        who = ", ".join(repr(one.site) for one in summaries if one.judged.harmonised)
+        raise InputError(f"{who} harmonised their measurements, the others did not; pool them apart")
     for key, why in (("site", "are called"), ("fingerprint", "come from the same patients:")):
         seen: dict[str, SiteSummary] = {}
         for one in summaries:

@@ -96,11 +96,15 @@ class ModelSummary(Section):
 
 
 class Judged(Section):
-    """What was judged: a locked model by its bundle's digest, or a procedure by its protocol's."""
+    """What was judged: a locked model by its bundle's digest, or a procedure by its protocol's.
+
+    harmonised : whether the centre's measurements were brought to those of development
+    """
 
     kind: Literal["bundle", "procedure"]
     digest: Sha256
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    harmonised: bool = False
 
 
 class SiteSummary(Section):
@@ -217,7 +221,8 @@ def disclosed(summary: SiteSummary) -> list[str]:
     told = summary.judged
     lines = [
         f"The centre is called {summary.site!r}; nothing else names it, its staff, its files or its patients.",
-        f"It judged the {'locked model' if told.kind == 'bundle' else 'procedure'} {told.name!r} ({told.digest[:12]}).",
+        f"It judged the {'locked model' if told.kind == 'bundle' else 'procedure'} {told.name!r} ({told.digest[:12]})"
+        f"{', after its measurements were harmonised with those of development' if told.harmonised else ''}.",
         f"About {summary.n} patients, about {summary.events} with the event: counts are rounded at random to "
         f"multiples of {BASE}, up or down, so that no single patient can be subtracted out.",
     ]

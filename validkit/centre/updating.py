@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 
 from validkit import stats
 from validkit.bundle.describing import clinical_columns, inside, linear_predictor, mean_risks
-from validkit.centre.measures import MEASURES
+from validkit.centre.measures import MEASURES, loss_differences
 from validkit.errors import InputError, StageError, ValidkitError
 from validkit.folds import stratified_group_folds
-from validkit.stats.intervals import mean_estimate, z_of
-from validkit.stats.likelihood_scores import log_losses
+from validkit.stats.intervals import z_of
 from validkit.stats.results import NAN, Estimate
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ def _judge(
         key: _mean([measure(y, one, level=level) for one in risks[:count]], how, level)
         for key, measure in MEASURES.items()
     }
-    return Judged(name, estimates, _differences(y, risks, plain, level), chosen=chosen or None)
+    return Judged(name, estimates, loss_differences(y, risks, plain, level), chosen=chosen or None)
 
 
 def _fitted(name: str, y: NDArray[np.int64], p: Risks, design: NDArray[np.float64] | None) -> tuple[Any, Apply]:
@@ -241,19 +240,3 @@ def _mean(each: Sequence[Estimate], how: str, level: float) -> Estimate:
     half = z_of(level) * se
     ends = (value * math.exp(-half), value * math.exp(half)) if log else (value - half, value + half)
     return Estimate(value, *ends, level, method, se, first.n, first.n_events)
-
-
-def _differences(
-    y: NDArray[np.int64], risks: NDArray[np.float64], plain: NDArray[np.float64], level: float
-) -> dict[str, Estimate]:
-    """Each patient's loss, averaged over the repeats, less that without an update."""
-    method = "normal, from each patient's difference of losses"
-    losses: dict[str, Callable[[Risks], Risks]] = {
-        "brier": lambda one: (one - y) ** 2,
-        "log_loss": lambda one: np.asarray(log_losses(y, inside(one))),
-    }
-    found = {}
-    for key, loss in losses.items():
-        each = np.mean([loss(one) - loss(other) for one, other in zip(risks, plain, strict=True)], axis=0)
-        found[key] = mean_estimate(each, level=level, method=method, n_events=int(y.sum()))
-    return found

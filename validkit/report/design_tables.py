@@ -151,6 +151,14 @@ def transfer(run: Run) -> Rows:
     return ["model", "measure", "where", "value", "low", "high", "p", "p_adjusted", "method"], rows
 
 
+def harmonisation(run: Run) -> Rows:
+    """Every harmonised input: how this centre measures it otherwise than development."""
+    if run.kind != "bundle" or not run.stage("bundle").get("harmonisation"):
+        raise NotAvailable("nothing was harmonised")
+    keys = ["name", "shift", "scale", "raw_shift", "raw_scale"]
+    return keys, [[row.get(key) for key in keys] for row in run.stage("harmonisation")["features"]]
+
+
 def _named(keys: tuple[str, ...]) -> list[str]:
     return [f"{key}_{part}".removesuffix("_value") for key in keys for part in PARTS]
 
@@ -173,4 +181,5 @@ DESIGN_TABLES: dict[str, Callable[[Run], Rows]] = {
     "sentinels": sentinels,
     "locked-model": locked_model,
     "transfer": transfer,
+    "harmonisation": harmonisation,
 }

@@ -37,6 +37,7 @@ STAGES = (
     "nomogram",
     "estimators",
     "bundle",
+    "harmonisation",
     "transfer",
     "drift",
     "updating",

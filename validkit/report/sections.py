@@ -12,6 +12,7 @@ from validkit.report.design import choice_blocks, design_blocks, kept_blocks, sp
 from validkit.report.estimators import estimator_blocks
 from validkit.report.figures.base import Plate
 from validkit.report.frontpage import NOT_FITTED
+from validkit.report.harmonisation import harmonisation_blocks
 from validkit.report.limits import limits
 from validkit.report.locked import locked_blocks
 from validkit.report.measures import every_measure
@@ -84,6 +85,8 @@ def _model(run: Run, figure: Figures) -> list[Chapter]:
 
 def _transfer(run: Run) -> list[Block]:
     blocks = attempt("The check of this centre", lambda: check_blocks(run))
+    if run.stage("bundle").get("harmonisation"):
+        blocks += attempt("Harmonisation", lambda: harmonisation_blocks(run))
     blocks += attempt("What differs from home", lambda: transfer_blocks(run))
     blocks += attempt("Drift of the inputs", lambda: drift_blocks(run))
     blocks += attempt("Updating", lambda: updating_blocks(run))

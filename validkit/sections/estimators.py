@@ -122,6 +122,23 @@ class Predictions(Section):
         return self
 
 
+class Harmonisation(Section):
+    """A new centre's measurements brought to those of development, without a look at outcomes."""
+
+    method: Literal["combat"] = "combat"
+    features: tuple[str, ...] = ()
+    """radiomic features, all that the model looks at where none is named; or, of a table, continuous predictors"""
+    covariates: tuple[str, ...] = ()
+    """predictors whose effect on the features is that at home: what they explain is no difference of centres"""
+    shrink: bool = True
+    """towards the other features, by empirical Bayes"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_tuples(cls, data: Any) -> Any:
+        return tuples(data, "features", "covariates")
+
+
 class Bundle(Section):
     """A locked model, written by an earlier run: nothing of it is fitted again."""
 
@@ -130,6 +147,8 @@ class Bundle(Section):
     """the bundle, a file; relative to the current folder"""
     accept: tuple[str, ...] = ()
     """findings on this centre, such as "unit:max_diameter", that somebody has looked at and found harmless"""
+    harmonisation: Harmonisation | None = None
+    """what is harmonised; nothing where it is not declared"""
     sha256: Sha256 | None = None
     """of the file: another one is refused. Read from the file where it is not declared and a run, a plan or a seal
     needs it. Where it is known it stands for the model, and the place of the file is no part of the protocol."""
