@@ -16,6 +16,7 @@ import pandas as pd
 
 from validkit.bundle import Locked, read_bundle
 from validkit.bundle.inputs import inputs_of
+from validkit.bundle.lineage import Step
 from validkit.centre.checking import Check, check_centre, refuse_unsafe
 from validkit.centre.harmonising import harmonised, site_record
 from validkit.engine import Reporter
@@ -28,6 +29,7 @@ from validkit.wording import nearest
 
 if TYPE_CHECKING:
     from validkit.cohort import Cohort
+    from validkit.stats.combat import CombatSite
 
 __all__ = ["External", "Predicted", "bound", "missing_for", "open_bundle", "predict_external", "prepare_external"]
 
@@ -40,7 +42,8 @@ class External:
     """A locked model and the new patients' inputs; checks : how these differ from the patients of development.
 
     measured : the inputs as they were measured; others than `inputs` where the protocol harmonises
-    harmonisation : how this centre's measurements differ from those of development; None where nothing is harmonised
+    site : how this centre measures otherwise than development, harmonisation the same as a record; None where nothing
+        is harmonised
     """
 
     locked: Locked
@@ -48,6 +51,7 @@ class External:
     measured: Any
     digest: str
     checks: tuple[Check, ...]
+    site: CombatSite | None = None
     harmonisation: dict[str, Any] | None = None
 
     def take(self, patients: Sequence[str]) -> External:
@@ -56,7 +60,7 @@ class External:
 
     def unharmonised(self) -> External:
         """The same model and the patients as they were measured."""
-        return replace(self, inputs=self.measured, harmonisation=None)
+        return replace(self, inputs=self.measured, site=None, harmonisation=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,11 +174,11 @@ def prepare_external(
         reporter=reporter,
     )
     setting = protocol.model.harmonisation
-    inputs, record = measured, None
-    if setting is not None:
-        inputs, site = harmonised(locked, measured, setting)
-        record = site_record(site, setting)
-    return External(locked, inputs, measured, digest("external", locked.digest, data.digest), tuple(checks), record)
+    identity = digest("external", locked.digest, data.digest)
+    if setting is None:
+        return External(locked, measured, measured, identity, tuple(checks))
+    inputs, site = harmonised(locked, measured, setting)
+    return External(locked, inputs, measured, identity, tuple(checks), site, site_record(site, setting))
 
 
 def predict_external(external: External, patients: Sequence[str]) -> Predicted:
@@ -200,10 +204,17 @@ def predict_external(external: External, patients: Sequence[str]) -> Predicted:
         "checks": [one.to_dict() for one in external.checks],
         "reference": manifest.reference,
         "harmonisation": external.harmonisation,
+        "lineage": [_step(one) for one in locked.updates],
     }
     texts = [*map(str, external.checks), *_undefined(locked, taken.inputs)]
     notes = [{"severity": "warning", "stage": "bundle", "text": text} for text in texts]
     return Predicted(tables, record, dict(manifest.chosen), notes, locked.digest)
+
+
+def _step(step: Step) -> dict[str, Any]:
+    """What a report says of an update."""
+    told = step.model_dump(mode="json", exclude={"numbers", "measured"})
+    return {**told, "harmonised": step.measured is not None}
 
 
 def _undefined(locked: Locked, inputs: Any) -> list[str]:

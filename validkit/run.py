@@ -35,7 +35,7 @@ from validkit.recording import flow, models_of, split_records, table_one
 from validkit.sections import PLNM, Estimators
 from validkit.store import write_bytes, write_text
 from validkit.timings import observed_factors, remember_timings
-from validkit.transferring import judge_transfer, summarise, write_unharmonised
+from validkit.transferring import begin_update, judge_transfer, summarise, write_unharmonised, write_update
 from validkit.unit import Fitted, all_predictions, to_parquet
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def run_protocol(
     sentinels: bool = False,
     allow_training_rows: bool = False,
     site: str | None = None,
+    update: str | None = None,
     reporter: Reporter | None = None,
 ) -> Path:
     """Run a protocol and return the run folder, from which `validkit.report.render_report` draws the report.
@@ -71,6 +72,7 @@ def run_protocol(
     ledger : where openings of held-out outcomes are entered; None for the user's own
     sentinels : run every leakage sentinel; else those that the protocol names
     site : this centre's name in its summary; None for a number
+    update : how a bundle's main model is updated with these patients, and written as updated.zip; None for not at all
     allow_training_rows : whether the bundle may hold rows of training patients, which some estimators keep
     Raises InputError for bad input and StageError where a stage cannot be carried out on these data.
     """
@@ -87,6 +89,7 @@ def run_protocol(
         plan = make_plan(protocol, patients_of(data))
         _write_plan(run, plan)
         prepared = prepare(run, data, plan)
+        begin_update(run, prepared, update, allow_training_rows=allow_training_rows)
         begun.ours = False
         book = Ledger(ledger)
         run.sealed = book.seal_state(
@@ -101,6 +104,7 @@ def run_protocol(
         _evaluate(run, data, plan, fitted, sealed)
         judge_transfer(run, data, prepared)
         summarise(run, data, plan, prepared, site)
+        write_update(run, data, plan, prepared, update, allow_training_rows=allow_training_rows)
         _guard(run, data, plan, prepared, fitted, asked=sentinels)
         _lock(run, data, plan, prepared, fitted, allow_training_rows=allow_training_rows)
         finish(run, data, plan, fits=_fits(plan, fitted))

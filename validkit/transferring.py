@@ -5,11 +5,14 @@ Each writes its record into the run folder; the predictions are written, and out
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from validkit.durable import default_cache
+from validkit.errors import InputError
 from validkit.folder import Run
 from validkit.plan import HELD_OUT, Plan, seeder
 from validkit.sections import Bundle
@@ -20,10 +23,20 @@ if TYPE_CHECKING:
     from validkit.external import External
     from validkit.preparing import Prepared
 
-__all__ = ["UNHARMONISED", "judge_transfer", "summarise", "write_unharmonised"]
+__all__ = [
+    "UNHARMONISED",
+    "UPDATED",
+    "begin_update",
+    "judge_transfer",
+    "summarise",
+    "write_unharmonised",
+    "write_update",
+]
 
 UNHARMONISED = "unharmonised.parquet"
 """predictions of the patients as they were measured, where the protocol harmonises"""
+UPDATED = "updated.zip"
+"""the updated model, where the command line asks for it"""
 
 
 def write_unharmonised(run: Run, prepared: Prepared, plan: Plan) -> None:
@@ -116,6 +129,91 @@ def _precision(run: Run, data: Cohort, external: External, predictions: pd.DataF
         level=setting.level,
     )
     run.write("stages/precision.json", {"model": name, **record})
+
+
+def begin_update(run: Run, prepared: Prepared, method: str | None, *, allow_training_rows: bool) -> None:
+    """Refuse an update that was asked for and cannot be had, before anything is predicted."""
+    if method is None:
+        return
+    if not isinstance(run.protocol.model, Bundle):
+        raise InputError("an update is of a locked model; this protocol fits one")
+    from validkit.centre.updating import check_update
+
+    check_update(prepared.inputs.locked, method, allow_training_rows=allow_training_rows)
+
+
+def write_update(
+    run: Run, data: Cohort, plan: Plan, prepared: Prepared, method: str | None, *, allow_training_rows: bool
+) -> None:
+    """The main model, updated with this centre's patients, as a new bundle; where there can be none, a note says why.
+
+    method : one of `validkit.centre.updating.METHODS` but the first; None writes nothing
+    """
+    if method is None:
+        return
+    try:
+        with run.timed("update", "writing the updated model"):
+            _write_update(run, data, plan, prepared.inputs, method, allow_training_rows=allow_training_rows)
+    except InputError as error:
+        run.note("bundle", f"no updated model was written: {error}", "warning")
+
+
+def _write_update(
+    run: Run, data: Cohort, plan: Plan, external: External, method: str, *, allow_training_rows: bool
+) -> None:
+    from validkit.bundle.describing import case_mix_of, clinical_columns, mean_risks
+    from validkit.bundle.lineage import Measured, Step
+    from validkit.bundle.updated import write_updated
+    from validkit.centre.updating import update_model
+
+    model, locked = run.protocol.model, external.locked
+    assert isinstance(model, Bundle)
+    name = run.protocol.evaluation.compare.reference
+    risk = mean_risks(pd.read_parquet(run.folder / "predictions.parquet"))[name]
+    y = data.outcome.loc[risk.index].to_numpy(np.int64)
+    made = update_model(
+        method,
+        y,
+        risk.to_numpy(np.float64),
+        clinical_columns(locked.protocol, locked.needs, data).loc[risk.index],
+        threshold=locked.manifest.thresholds.get(name),
+        groups=data.groups.loc[risk.index].to_numpy(np.int64),
+        level=run.protocol.evaluation.level,
+        seed=seeder(run.protocol.protocol.seed.split)("updating"),
+    )
+    if made.curve == "regression" and locked.protocol.cohort.missing == "impute":
+        raise InputError(f"{method!r} came to a regression on the clinical columns, in which patients have gaps")
+    setting = model.harmonisation
+    step = Step(
+        parent=locked.digest,
+        model=name,
+        method=method,  # type: ignore[arg-type]
+        curve=made.curve,  # type: ignore[arg-type]
+        numbers=made.numbers,
+        columns=made.columns,
+        n=len(y),
+        events=int(y.sum()),
+        cohort=data.digest,
+        synthetic=data.synthetic,
+        measured=Measured.of(external.site, setting.covariates) if external.site and setting else None,
+    )
+    told = pd.DataFrame({"model": name, "patient": risk.index, "probability": made.risks, "set": HELD_OUT})
+    mix = case_mix_of(locked.protocol, plan, data, external.measured, told, locked.model.predictors)
+    write_updated(
+        run.folder / UPDATED,
+        Path(model.file),
+        locked,
+        step,
+        performance={
+            "n": len(y),
+            "events": int(y.sum()),
+            **{key: one.to_dict() for key, one in made.judged.estimates.items()},
+        },
+        threshold=made.threshold,
+        case_mix=mix,
+        allow_training_rows=allow_training_rows,
+        cache=run.cache or default_cache(),
+    )
 
 
 def summarise(run: Run, data: Cohort, plan: Plan, prepared: Prepared, site: str | None) -> None:

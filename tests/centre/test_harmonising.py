@@ -212,6 +212,7 @@ def test_radiomic_features_are_harmonised_as_if_the_rows_of_home_were_here() -> 
         manifest=SimpleNamespace(case_mix=mix),
         protocol=SimpleNamespace(cohort=SimpleNamespace(predictors=declared)),
         needs=("age", "grade"),
+        updates=(),
     )
     new: Any = Images(features.iloc[here][["z", "x", "w", "y"]], clinical.iloc[here])
     for given in (("grade",), ("grade", "age"), ()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -25,7 +25,10 @@ OF_IMAGES = ("width", "height", "row_mm", "column_mm", "bits", "format", "scanne
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """See the fields of the same names in `Manifest`; predictors, images : what training patients had."""
+    """See the fields of the same names in `Manifest`; predictors, images : what training patients had.
+
+    left_out : models that do not travel, and why, beyond what writing leaves out
+    """
 
     cohort: str
     synthetic: bool
@@ -36,6 +39,7 @@ class Facts:
     thresholds: Mapping[str, float]
     performance_on: str
     performance: Mapping[str, Mapping[str, Any]]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def facts_of(protocol: Protocol, plan: Plan, data: Cohort, evaluation: Mapping[str, Any]) -> Facts:

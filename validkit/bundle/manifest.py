@@ -98,7 +98,7 @@ class Manifest(Section):
     performance : of each model on `performance_on`, a set of evaluation.json; undefined numbers are null
     left_out : models of the protocol that stayed at home, and why
     case_mix : how the patients of development were spread, in moments and quantiles
-    reference : how many reference cases there are
+    reference : how many reference cases there are; updates : steps of its lineage
     Format 1 had neither of the last two; format 2 did not tell how a decision curve ran and how features go together.
     """
 
@@ -121,12 +121,15 @@ class Manifest(Section):
     left_out: dict[str, str]
     case_mix: CaseMix | None = None
     reference: Count = 0
+    updates: Count = 0
     members: dict[str, Member]
 
     @model_validator(mode="after")
     def _of_its_format(self) -> Manifest:
         if self.format == 1 and (self.case_mix is not None or self.reference):
             raise ValueError("a bundle of format 1 has neither `case_mix` nor `reference`")
+        if self.format < 3 and self.updates:
+            raise ValueError(f"a bundle of format {self.format} has no `updates`")
         return self
 
     @property

@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from validkit.bundle.archive import AGAIN, unpack
+from validkit.bundle.lineage import Step
 from validkit.bundle.manifest import Manifest, unreadable
 from validkit.bundle.parts import Model, build
 from validkit.bundle.reference import Reference, read_reference
@@ -52,6 +53,11 @@ class Locked:
         """Completed copies of the predictors that it was fitted to, each with a fit of its own."""
         return self.manifest.copies
 
+    @property
+    def updates(self) -> tuple[Step, ...]:
+        """How it was updated since it was fitted, the oldest first."""
+        return self.model.lineage.steps if self.model.lineage else ()
+
     def predict(self, inputs: Any) -> pd.DataFrame:
         """(n, models) probability of the event, indexed by patient: the mean over the copies.
 
@@ -62,8 +68,7 @@ class Locked:
 
     def predict_copy(self, inputs: Any, copy: int) -> pd.DataFrame:
         """(n, models) probability of the event by the fit to one completed copy, counted from 1."""
-        found: pd.DataFrame = self.model.of.predict(inputs, copy)
-        return found
+        return self.model.predict(inputs, copy)
 
 
 def read_bundle(path: str | Path, *, device: str = "cpu") -> Locked:
@@ -151,6 +156,7 @@ def _check_told(manifest: Manifest, protocol: Protocol, model: Model, reference:
         "thresholds": set(manifest.thresholds) <= set(model.names),
         "performance": set(manifest.performance) <= set(model.names),
         "images": (images is not None) == (model.kind == "plnm"),
+        "updates": manifest.updates == (len(model.lineage.steps) if model.lineage else 0),
         "reference": manifest.reference == (len(reference.cells) if reference else 0),
         "case_mix": manifest.case_mix is None or set(manifest.case_mix.linear_predictors) <= set(model.names),
     }

@@ -203,7 +203,7 @@ def _predict(
         data, spec = _cohort(Path(name), protocol, reference, pictures)
         measured = cache or Path(name) / "cache"
         inputs = inputs_of(model, protocol, data, spec, together=np.arange(len(data)), cache=measured)
-        tables = [model.of.predict(inputs, copy) for copy in range(1, protocol.copies + 1)]
+        tables = [model.predict(inputs, copy) for copy in range(1, protocol.copies + 1)]
     return [{str(column): _values(table[column]) for column in table} for table in tables]
 
 

@@ -151,9 +151,10 @@ def _manifest(
         thresholds={name: value for name, value in facts.thresholds.items() if name in there},
         performance_on=facts.performance_on,
         performance={name: dict(found) for name, found in facts.performance.items() if name in there},
-        left_out=dict(left_out),
+        left_out={**facts.left_out, **left_out},
         case_mix=mix,
         reference=cases,
+        updates=len(model.lineage.steps) if model.lineage else 0,
         members=members,
     )
 

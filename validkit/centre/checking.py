@@ -88,6 +88,9 @@ def _model(locked: Locked, data: Cohort) -> Iterator[Check]:
     if locked.manifest.cohort == data.digest:
         text = "the bundle was developed on this very cohort"
         yield Check("same-cohort", text, "what follows is no external validation")
+    if any(step.cohort == data.digest for step in locked.updates):
+        text = "the bundle was updated with this very cohort"
+        yield Check("same-cohort", text, "what follows is apparent, and flatters the model")
     if locked.manifest.synthetic != data.synthetic:
         there, here = (("simulated" if one else "real") for one in (locked.manifest.synthetic, data.synthetic))
         yield Check("synthetic", f"the model was developed on {there} patients, and these are {here}")

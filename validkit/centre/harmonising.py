@@ -7,7 +7,6 @@ scale are fitted to the patients of this centre, whom nobody had seen before.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import pandas as pd
 
 from validkit.bundle.case_mix import CaseMix
 from validkit.bundle.describing import coded
+from validkit.bundle.lineage import moved
 from validkit.centre.measures import MEASURES, loss_differences
 from validkit.errors import InputError
 from validkit.sections import Harmonisation, Predictor
@@ -41,6 +41,11 @@ def harmonised(locked: Locked, inputs: Any, setting: Harmonisation) -> tuple[Any
     """
     mix = locked.manifest.case_mix
     declared = {name: locked.protocol.cohort.predictors[name] for name in locked.needs}
+    if any(step.measured for step in locked.updates):
+        raise InputError(
+            f"{WHERE}: the bundle was updated at a centre whose measurements it already brings to those of "
+            "development; take the bundle that it comes from"
+        )
     if mix is None:
         raise InputError(f"{WHERE}: the bundle is of format 1 and tells nothing of its patients; ask for a new one")
     unknown = [name for name in setting.covariates if name not in declared]
@@ -60,9 +65,7 @@ def harmonised(locked: Locked, inputs: Any, setting: Harmonisation) -> tuple[Any
         site = combat_site(values, reference=reference, covariates=covariates, shrink=setting.shrink)
     except InputError as error:
         raise InputError(f"{WHERE}: {error}") from error
-    moved = table.copy()
-    moved[list(features)] = site.apply(values, covariates)
-    return replace(inputs, **{"radiomics" if images else "predictors": moved}), site
+    return moved(inputs, site, covariates), site
 
 
 def _features(
@@ -145,16 +148,16 @@ def site_record(site: CombatSite, setting: Harmonisation) -> dict[str, Any]:
 
 
 def effect_record(
-    y: pd.Series, plain: Mapping[str, pd.Series], moved: Mapping[str, pd.Series], *, level: float
+    y: pd.Series, plain: Mapping[str, pd.Series], changed: Mapping[str, pd.Series], *, level: float
 ) -> dict[str, Any]:
     """Every model with and without harmonisation, by name: its measures both ways and their differences, with less
     without; models that do not look at what was harmonised are named in `unmoved`.
 
-    y : outcomes 0/1, indexed by patient; plain, moved : each model's risks by patient, without and with
+    y : outcomes 0/1, indexed by patient; plain, changed : each model's risks by patient, without and with
     """
     models: dict[str, Any] = {}
     unmoved: list[str] = []
-    for name, risk in moved.items():
+    for name, risk in changed.items():
         shared = risk.index.intersection(plain[name].index)
         with_, without = risk.loc[shared], plain[name].loc[shared]
         if float((with_ - without).abs().max()) <= SAME:

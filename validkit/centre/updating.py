@@ -19,22 +19,38 @@ from numpy.typing import NDArray
 
 from validkit import stats
 from validkit.bundle.describing import clinical_columns, inside, linear_predictor, mean_risks
+from validkit.bundle.lineage import curve_at
 from validkit.centre.measures import MEASURES, loss_differences
 from validkit.errors import InputError, StageError, ValidkitError
 from validkit.folds import stratified_group_folds
+from validkit.stats import youden_threshold
+from validkit.stats.beta_calibration import BetaUpdate
+from validkit.stats.closed_testing import ClosedTest, Revision
 from validkit.stats.intervals import z_of
 from validkit.stats.results import NAN, Estimate
+from validkit.stats.updating import IsotonicUpdate, LogisticUpdate
+from validkit.wording import nearest
 
 if TYPE_CHECKING:
     from validkit.bundle import Locked
     from validkit.cohort import Cohort
 
-__all__ = ["METHODS", "Judged", "judge_updates", "updates_on_all", "updating_record"]
+__all__ = [
+    "METHODS",
+    "Judged",
+    "Updated",
+    "check_update",
+    "judge_updates",
+    "update_model",
+    "updates_on_all",
+    "updating_record",
+]
 
 Risks = NDArray[np.float64]
 Apply = Callable[[Risks, NDArray[np.float64] | None], Risks]
 METHODS = ("none", "in the large", "logistic", "platt", "isotonic", "beta", "refit", "closed test")
 NEEDS_PREDICTORS = ("refit",)
+Partitions = Sequence[Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]]
 FOLDS, REPEATS = 5, 20
 
 
@@ -88,24 +104,21 @@ def judge_updates(
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
         raise InputError(f"`methods` names {unknown[0]!r}; known are {', '.join(METHODS)}")
-    design, why_not = _design(p, table)
-    together = np.arange(len(y)) if groups is None else groups
-    states = [int(np.random.SeedSequence([seed, r]).generate_state(1)[0]) for r in range(repeats)]
-    parts = [stratified_group_folds(y, together, folds, state, "updating") for state in states]
-    plain = np.tile(p, (repeats, 1))
-    return [_judge(name, y, p, plain, design, why_not, parts, level) for name in methods]
+    design = _design(p, table)
+    parts = _partitions(y, groups, folds, repeats, seed)
+    return [_judge(name, y, p, design, parts, level)[0] for name in methods]
 
 
 def updates_on_all(y: NDArray[np.int64], p: Risks, table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Each update fitted to all patients, as somebody would use it from here on; not to be judged on them."""
-    design, why_not = _design(p, table)
+    design = _design(p, table)
     found: dict[str, dict[str, Any]] = {}
     for name in METHODS[1:]:
-        if name in NEEDS_PREDICTORS and design is None:
-            found[name] = {"note": why_not}
+        if name in NEEDS_PREDICTORS and design.why:
+            found[name] = {"note": design.why}
             continue
         try:
-            fitted, _ = _fitted(name, y, p, design)
+            fitted, _ = _fitted(name, y, p, design.values)
             found[name] = fitted.to_dict() if hasattr(fitted, "to_dict") else {}
         except ValidkitError as error:
             found[name] = {"note": str(error)}
@@ -137,6 +150,98 @@ def updating_record(
     return {**record, "judged": [one.to_dict() for one in judged], "all": updates_on_all(y, p, rows)}
 
 
+@dataclass(frozen=True, eq=False)
+class Updated:
+    """A model updated with all patients of a centre.
+
+    judged : by cross-fitting; risks : (n,) of updates that had not seen the patient, mean over the repeats
+    threshold : operating threshold of updated risks: the old one carried over, or Youden's where ranks change
+    """
+
+    curve: str
+    numbers: tuple[float, ...]
+    columns: tuple[str, ...]
+    judged: Judged
+    risks: Risks
+    threshold: float | None
+
+
+def update_model(
+    method: str,
+    y: NDArray[np.int64],
+    p: Risks,
+    table: pd.DataFrame,
+    *,
+    threshold: float | None = None,
+    groups: NDArray[np.int64] | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Updated:
+    """One way of updating fitted to all patients, and judged as `judge_updates` does; arguments as there.
+
+    threshold : operating threshold of the risks before
+    Raises InputError where it cannot be fitted, or not be judged.
+    """
+    if method not in METHODS[1:]:
+        raise InputError(f"no update {method!r}; there are {', '.join(METHODS[1:])}")
+    design, folds = _design(p, table), int(min(FOLDS, y.sum(), len(y) - y.sum()))
+    if folds < 2:
+        raise InputError(f"{method!r} cannot be judged here: that takes two patients of each outcome")
+    try:
+        judged, risks = _judge(method, y, p, design, _partitions(y, groups, folds, REPEATS, seed), level)
+        why = judged.why
+    except StageError as error:
+        why = str(error)
+    if why:
+        raise InputError(f"{method!r} cannot be judged here: {why}")
+    fitted, _ = _fitted(method, y, p, design.values)
+    curve, numbers = _numbers(fitted)
+    columns = design.columns if curve == "regression" else ()
+    mean: Risks = risks.mean(axis=0)
+    new: float | None = None
+    if threshold is not None:
+        keeps_order = curve != "regression" and not (curve == "logistic" and numbers[1] <= 0)
+        moved = curve_at(curve, numbers, np.array([threshold]))[0] if keeps_order else youden_threshold(y, mean)
+        new = float(np.clip(moved, 0.0, 1.0)) if np.isfinite(moved) else None
+    return Updated(curve, numbers, columns, judged, mean, new)
+
+
+def check_update(locked: Locked, method: str, *, allow_training_rows: bool = False) -> None:
+    """Refuse, before any patient is read, an update that this model cannot be given and written with."""
+    if method not in METHODS[1:]:
+        raise InputError(f"--update: no update {method!r}{nearest(method, METHODS[1:])}")
+    if locked.copies > 1:
+        raise InputError(
+            "--update: the model has several imputed copies, each with a fit of its own: it is not updated as one"
+        )
+    if method in NEEDS_PREDICTORS and locked.protocol.cohort.missing == "impute":
+        raise InputError(
+            f"--update: {method!r} comes to a regression on the clinical columns, and this model takes patients with "
+            "gaps in them; choose another update"
+        )
+    rows = [*locked.manifest.training_rows, *(["isotonic, of this centre"] if method == "isotonic" else [])]
+    if rows and not allow_training_rows:
+        raise InputError(
+            f"--update: the updated model would hold rows or single risks of patients ({', '.join(rows)}); they leave "
+            "their site only where that is allowed (--allow-training-rows): choose another update"
+        )
+
+
+def _numbers(fitted: Any) -> tuple[str, tuple[float, ...]]:
+    """(curve, numbers) of an update, as `validkit.bundle.lineage.Step` has them."""
+    if isinstance(fitted, ClosedTest):
+        return ("none", ()) if fitted.chosen == "none" else _numbers(fitted.update)
+    if isinstance(fitted, LogisticUpdate):
+        return "logistic", (fitted.intercept.value, fitted.slope.value)
+    if isinstance(fitted, BetaUpdate):
+        return "beta", (fitted.a.value, fitted.b.value, fitted.c.value)
+    if isinstance(fitted, IsotonicUpdate):
+        return "isotonic", (*fitted.x.tolist(), *fitted.y.tolist())
+    if isinstance(fitted, Revision):
+        return "regression", (fitted.intercept.value, *(one.value for one in fitted.coefficients))
+    return "regression", tuple(map(float, fitted.beta))
+
+
 # --- one way ---------------------------------------------------------------------------------------
 
 
@@ -144,25 +249,25 @@ def _judge(
     name: str,
     y: NDArray[np.int64],
     p: Risks,
-    plain: NDArray[np.float64],
-    design: NDArray[np.float64] | None,
-    why_not: str,
-    parts: Sequence[Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]],
+    design: _Design,
+    parts: Partitions,
     level: float,
-) -> Judged:
-    if name in NEEDS_PREDICTORS and design is None:
-        return Judged(name, {}, {}, why_not)
+) -> tuple[Judged, NDArray[np.float64]]:
+    """(how it was judged, (repeats, n) risks by updates that had not seen the patient)."""
+    plain = np.tile(p, (len(parts), 1))
+    if name in NEEDS_PREDICTORS and design.why:
+        return Judged(name, {}, {}, design.why), plain
     chosen: dict[str, int] = {}
-    risks = plain.copy()
+    risks, columns = plain.copy(), design.values
     if name != "none":
         for r, folds in enumerate(parts):
             for learn, rest in folds:
-                own = None if design is None else design[learn]
+                own = None if columns is None else columns[learn]
                 try:
                     fitted, apply = _fitted(name, y[learn], p[learn], own)
-                    risks[r, rest] = apply(p[rest], None if design is None else design[rest])
+                    risks[r, rest] = apply(p[rest], None if columns is None else columns[rest])
                 except ValidkitError as error:
-                    return Judged(name, {}, {}, f"could not be fitted to a fold: {error}")
+                    return Judged(name, {}, {}, f"could not be fitted to a fold: {error}"), plain
                 if name == "closed test":
                     chosen[fitted.chosen] = chosen.get(fitted.chosen, 0) + 1
     count = len(parts) if name != "none" else 1
@@ -171,7 +276,7 @@ def _judge(
         key: _mean([measure(y, one, level=level) for one in risks[:count]], how, level)
         for key, measure in MEASURES.items()
     }
-    return Judged(name, estimates, loss_differences(y, risks, plain, level), chosen=chosen or None)
+    return Judged(name, estimates, loss_differences(y, risks, plain, level), chosen=chosen or None), risks
 
 
 def _fitted(name: str, y: NDArray[np.int64], p: Risks, design: NDArray[np.float64] | None) -> tuple[Any, Apply]:
@@ -205,11 +310,19 @@ def _closed(y: NDArray[np.int64], p: Risks, design: NDArray[np.float64] | None) 
     return test, apply
 
 
-def _design(p: Risks, table: pd.DataFrame) -> tuple[NDArray[np.float64] | None, str]:
+@dataclass(frozen=True, eq=False)
+class _Design:
     """The model's log odds and the clinical columns that vary and are no sum of others; or why there are none."""
+
+    values: NDArray[np.float64] | None
+    columns: tuple[str, ...]
+    why: str
+
+
+def _design(p: Risks, table: pd.DataFrame) -> _Design:
     gaps = table.columns[table.isna().any()]
     if len(gaps):
-        return None, f"patients here have no value in {', '.join(map(str, gaps))}"
+        return _Design(None, (), f"patients here have no value in {', '.join(map(str, gaps))}")
     values = np.column_stack([linear_predictor(p), table.to_numpy(np.float64)])
     kept: list[int] = []
     for j in range(values.shape[1]):
@@ -218,7 +331,17 @@ def _design(p: Risks, table: pd.DataFrame) -> tuple[NDArray[np.float64] | None, 
             own = own / own.std(axis=0)
             if np.linalg.matrix_rank(own) == own.shape[1]:
                 kept.append(j)
-    return (values[:, kept], "") if 0 in kept else (None, "every predicted risk is the same")
+    if 0 not in kept:
+        return _Design(None, (), "every predicted risk is the same")
+    return _Design(values[:, kept], tuple(str(table.columns[j - 1]) for j in kept[1:]), "")
+
+
+def _partitions(
+    y: NDArray[np.int64], groups: NDArray[np.int64] | None, folds: int, repeats: int, seed: int
+) -> Partitions:
+    together = np.arange(len(y)) if groups is None else groups
+    states = [int(np.random.SeedSequence([seed, r]).generate_state(1)[0]) for r in range(repeats)]
+    return [stratified_group_folds(y, together, folds, state, "updating") for state in states]
 
 
 # --- measures --------------------------------------------------------------------------------------

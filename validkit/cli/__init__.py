@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from validkit.bundle import Locked
     from validkit.protocol import Protocol
 
+TrainingRows = Annotated[
+    bool, typer.Option("--allow-training-rows", help="Let the bundle hold rows of training patients (KNN and SVM do).")
+]
 BINDING = ("sealed", "opening", "looks", "fits", "sentinels")
 """records of run.json that `validkit run --json` prints beside the evaluation"""
 
@@ -50,10 +53,7 @@ def run(
     cache: Annotated[Path | None, typer.Option(help="Where extracted features are kept for every run.")] = None,
     ledger: LedgerFile = None,
     sentinels: Annotated[bool, typer.Option("--sentinels", help="Run every leakage sentinel.")] = False,
-    training_rows: Annotated[
-        bool,
-        typer.Option("--allow-training-rows", help="Let the bundle hold rows of training patients (KNN and SVM do)."),
-    ] = False,
+    training_rows: TrainingRows = False,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -99,6 +99,14 @@ def external(
     site: Annotated[
         str | None, typer.Option(help="This centre's name in the summary that may be sent; without it, a number.")
     ] = None,
+    update: Annotated[
+        str | None,
+        typer.Option(
+            help="Write the main model, updated with these patients, as RUN/updated.zip: in-the-large, logistic, "
+            "platt, isotonic, beta, refit or closed-test. The report judges each."
+        ),
+    ] = None,
+    training_rows: TrainingRows = False,
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/external.")] = None,
     device: Device = "auto",
     engine: Engine = "loky",
@@ -149,6 +157,8 @@ def external(
         cache=cache,
         ledger=ledger,
         site=site,
+        update=None if update is None else update.replace("-", " "),
+        allow_training_rows=training_rows,
     )
 
 
@@ -188,6 +198,8 @@ def _carry_out(declared: Protocol, console: Console, *, as_json: bool, out: Path
         print_json(evaluation | {key: record.get(key) for key in BINDING} | {"folder": str(folder)})
     else:
         console.print(summary(folder))
+        if how.get("update") and (folder / "updated.zip").is_file():
+            console.print(f"updated model: {folder / 'updated.zip'}", markup=False, highlight=False, soft_wrap=True)
     acceptance = record.get("acceptance")
     if acceptance and acceptance["exit_code"]:
         raise typer.Exit(1)

@@ -118,6 +118,11 @@ def _facts(locked: Locked) -> list[str]:
         f"{told.reference} reference cases" if told.reference else "no reference cases",
         f"with {', '.join(f'{name} {version}' for name, version in sorted(told.versions.items()))}",
     ]
+    lines += [
+        f"updated: {step.method}, by a centre with {step.n} patients, {step.events} events"
+        f"{', its measurements harmonised' if step.measured else ''}; from the bundle {step.parent[:12]}"
+        for step in locked.updates
+    ]
     if told.images is not None:
         images = told.images
         lines.append(

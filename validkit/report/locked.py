@@ -42,6 +42,11 @@ def _facts(run: Run, record: Record) -> list[tuple[str, str]]:
     copies = count(record.get("copies")) or 1
     if copies > 1:
         facts.append(("Imputed copies", f"{copies}, each with a fit of its own; risks are averaged"))
+    for step in record.get("lineage") or []:
+        n, events = text.whole(count(step.get("n"))), text.whole(count(step.get("events")))
+        also = ", its measurements harmonised with those of development" if step.get("harmonised") else ""
+        who = f"{n} patients, {events} events, of the cohort {str(step.get('cohort'))[:SHORT]}"
+        facts.append(("Updated", f"{step.get('method')}, on {who}{also}; from the bundle {step.get('parent')}"))
     left_out = record.get("left_out") or {}
     facts += [("Left out", f"{name}: {why}") for name, why in left_out.items()]
     rows = record.get("training_rows") or []
