@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit, logit
 
 pytest.importorskip("skops", reason="locked models need the models extra")
 pytest.importorskip("xgboost", reason="locked models need the models extra")
@@ -21,6 +22,7 @@ from validkit.bundle import bundle_from_run, read_bundle
 from validkit.bundle.case_mix import LEAST, QUANTILES, CaseMix
 from validkit.bundle.describing import described, feature_moments, levels_of
 from validkit.bundle.reference import CASES, NAME, TOLERANCE, replay
+from validkit.centre.curves import calibration_at_home, decision_at_home
 from validkit.cohort.phantom import write_table_phantom
 from validkit.errors import InputError
 from validkit.sections import Predictor
@@ -297,8 +299,20 @@ def test_a_decision_curve_tells_no_step_of_few_patients() -> None:
         counts = [int((y == outcome).sum()), *(int(((p >= cut) & (y == outcome)).sum()) for cut in cuts), 0]
         assert min(-np.diff(counts)) >= 5
     assert all(one.value == stats.net_benefit(y, p, threshold=one.threshold).value for one in told.benefits)
+    drawn = decision_at_home(told, level=0.9)
+    assert drawn is not None
+    assert drawn.x.tolist() == cuts
+    assert drawn.high[3] - drawn.y[3] == pytest.approx(1.6448536 * stats.net_benefit(y, p, threshold=cuts[3]).se)
+    line = calibration_at_home(told)
+    assert line is not None
+    intercept, slope = stats.calibration_line(y, p)
+    assert np.allclose(line.y, expit(intercept.value + slope.value * logit(line.x)), atol=1e-6)
+    assert (line.low < line.y).all()
+    assert (line.y < line.high).all()
     few = described("held-out", y[:8], p[:8], pd.DataFrame(index=range(8)))
     assert few.benefits == ()
+    assert decision_at_home(few) is None
+    assert calibration_at_home(few) is None
     assert described("held-out", np.ones(9, dtype=np.int64), p[:9], pd.DataFrame(index=range(9))).line is None
 
 

@@ -108,6 +108,7 @@ def test_the_effect_is_told_with_and_without(runs: dict[str, Path]) -> None:
     page = (runs["harmonised"] / "report.html").read_text(encoding="utf-8")
     assert "With and without harmonisation" in page
     assert "no covariate was kept" in page
+    assert "Net benefit at home and here" in page
     assert "With and without harmonisation" not in (runs["plain"] / "report.html").read_text(encoding="utf-8")
     table = pd.read_csv(runs["harmonised"] / "tables" / "harmonisation.csv")
     assert table["name"].tolist() == ["rbc"]

@@ -18,6 +18,7 @@ from scipy import special
 
 from validkit.bundle.case_mix import CaseMix, Effects, LinearPredictor, Told
 from validkit.bundle.describing import clinical_columns, effects_here, linear_predictor, mean_risks, sd_error
+from validkit.centre.curves import calibration_at_home, decision_at_home
 from validkit.stats import adjust_p_values, auc, calibration_in_the_large
 from validkit.stats.intervals import z_of
 from validkit.stats.membership import Membership, compare_spreads, membership
@@ -168,7 +169,12 @@ def transfer_record(
         rng = np.random.default_rng([seed, len(found)])
         one = transfer_of(mix, name, y, p, table.loc[risk.index], level=level, rng=rng, replicates=replicates)
         if one is not None:
-            found[name] = one.to_dict()
+            home = mix.linear_predictors[name]
+            curves = {
+                "calibration": calibration_at_home(home, level=level),
+                "decision": decision_at_home(home, level=level),
+            }
+            found[name] = one.to_dict() | {"home": {key: c.to_dict() for key, c in curves.items() if c is not None}}
     return {"why": "", "patients": {"there": mix.n, "here": len(data)}, "models": found}
 
 

@@ -78,16 +78,17 @@ def _model(run: Run, figure: Figures) -> list[Chapter]:
     if run.kind == "bundle":
         return [
             ("locked", "The locked model", [*_remarks(run, "bundle"), *attempt("Bundle", lambda: locked_blocks(run))]),
-            ("transfer", "Transfer to this centre", _transfer(run)),
+            ("transfer", "Transfer to this centre", _transfer(run, figure)),
         ]
     return []
 
 
-def _transfer(run: Run) -> list[Block]:
+def _transfer(run: Run, figure: Figures) -> list[Block]:
     blocks = attempt("The check of this centre", lambda: check_blocks(run))
     if run.stage("bundle").get("harmonisation"):
         blocks += attempt("Harmonisation", lambda: harmonisation_blocks(run))
     blocks += attempt("What differs from home", lambda: transfer_blocks(run))
+    blocks.append(figure["17-home-and-here"])
     blocks += attempt("Drift of the inputs", lambda: drift_blocks(run))
     blocks += attempt("Updating", lambda: updating_blocks(run))
     return [*blocks, *attempt("Is this centre large enough?", lambda: precision_blocks(run))]

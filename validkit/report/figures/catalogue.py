@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from validkit.report.figures import design_panels, performance_panels, stage_panels
+from validkit.report.figures import design_panels, home_and_here, performance_panels, stage_panels
 from validkit.report.figures.base import Panels, Plate
 from validkit.report.records import CORRECTED, NotAvailable, Run
 from validkit.report.subject import spoken
@@ -205,5 +205,14 @@ CATALOGUE: tuple[Entry, ...] = (
         "the corrected figure.",
         design_panels.optimism,
         wanted=lambda run: run.primary == CORRECTED,
+    ),
+    Entry(
+        "17-home-and-here",
+        "Calibration and net benefit of {model} at home and here",
+        "Home's curves are drawn from what the bundle tells: a calibration line between the outer quantiles of the "
+        "risks there, and net benefit at thresholds between which at least five patients of either outcome lie. Bands "
+        "are pointwise. Net benefit also moves with the share of patients who have the event.",
+        home_and_here.home_and_here,
+        wanted=lambda run: run.kind == "bundle",
     ),
 )
