@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from validkit.centre.summary import (
 )
 from validkit.cohort import Cohort
 from validkit.errors import InputError
+from validkit.stats.meta_regression import meta_regression
 
 MODEL = Judged(kind="bundle", digest="ab" * 32, name="home")
 
@@ -170,7 +172,10 @@ def _numbers(summary: SiteSummary) -> list[float]:
     of_benefit = [benefit.model.value if benefit.model else 0.0, benefit.treat_all]
     last = model.bins[-1]
     counts = [benefit.true_positives or 0, benefit.false_positives or 0, last.n, last.events, len(model.bins)]
-    return [float(summary.n), float(summary.events), *measures, *of_benefit, *map(float, counts)]
+    spread = model.log_odds
+    assert spread is not None
+    of_risks = [spread.mean.value, spread.mean.se, spread.sd.value, spread.sd.se]
+    return [float(summary.n), float(summary.events), *measures, *of_benefit, *map(float, counts), *of_risks]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +232,62 @@ def test_pooled_numbers_are_those_of_random_effects() -> None:
     assert sum(row["weight"] for row in found["auc"]["centres"]) == pytest.approx(1.0)
     without = stats.random_effects(values[1:], se=errors[1:])
     assert found["auc"]["centres"][0]["without"]["value"] == pytest.approx(expit(without.pooled.value), abs=1e-12)
+
+
+def test_from_ten_centres_on_the_differences_are_regressed_on_what_is_known_of_them(tmp_path: Path) -> None:
+    told = centres(11)
+    doses = {one.site: float(k) for k, one in enumerate(told)}
+    measures = pool_summaries(told, covariates={"beds": doses})["models"]["nomogram"]
+    rows = {row["covariate"]: row for row in measures["auc"]["regressions"]["rows"]}
+    assert set(rows) == {"event_share", "log_odds_mean", "log_odds_sd", "beds"}
+    models = [one.models[0] for one in told]
+    y, se = ([getattr(one.measures["auc"], key) for one in models] for key in ("value", "se"))
+    spread = [[one.log_odds.sd.value] for one in models if one.log_odds]
+    for name, x in (("log_odds_sd", spread), ("beds", [[value] for value in doses.values()])):
+        expected = meta_regression(y, se=se, covariates=x)
+        assert rows[name]["slope"]["value"] == pytest.approx(expected.coefficients[1].value, abs=1e-12)
+        assert rows[name]["test"]["p_value"] == pytest.approx(expected.tests[1].p_value, abs=1e-12)
+    assert all(row["p_adjusted"] >= row["test"]["p_value"] for row in rows.values())
+    few = pool_summaries(told[:9])["models"]["nomogram"]["auc"]["regressions"]
+    assert few == {"why": "meta-regression takes 10 centres; 9 tell this", "rows": []}
+
+
+def test_the_log_odds_are_told_within_their_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary_module, "LEFT_OUT", 0)
+    y, p = patients(3)
+    told = summarised(y, p).models[0].log_odds
+    assert told is not None
+    lp = logit(p)
+    assert abs(told.mean.value - lp.mean()) <= grid(0.25 * lp.std() / np.sqrt(len(lp)))
+    assert abs(told.sd.value - lp.std(ddof=1)) <= grid(0.25 * told.sd.se)
+    assert summarised(y, pd.Series(0.3, y.index)).models[0].log_odds is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("centre,beds\n", "needs a header with `site`"),
+        ("site,beds,beds\n", "columns of other names"),
+        ("site,beds\ncentre 0\n", "line 2 of .* has not the 2 cells"),
+        ("site,beds\ncentre 0,1\ncentre 0,2\n", "line 3 of .* names a site again"),
+        ("site,beds\ncentre 0,many\n", "line 2 of .*, beds: 'many' is no number"),
+        ("site,beds\ncentre 0,1\n", "no value for 'centre 1'"),
+        ("site,beds\ncentre 0,1\ncentre 1,2\ncentre 9,2\n", "no summary of 'centre 9'"),
+        ("site,beds\ncentre 0,1\ncentre 1,nan\n", "has no number for 'centre 1'"),
+        ("site,event_share\ncentre 0,1\ncentre 1,2\n", "give yours another name"),
+    ],
+)
+def test_covariates_that_do_not_fit_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
+    files = []
+    for one in centres(2):
+        files.append(tmp_path / f"{one.site}.json")
+        files[-1].write_text(to_text(one))
+    (tmp_path / "sites.csv").write_text(text, encoding="utf-8")
+    assert command("pool", *files, "--covariates", tmp_path / "sites.csv", "--out", tmp_path / "pool") == 2
+    assert re.search(words, capsys.readouterr().err.replace("\n", " "))
+    assert not (tmp_path / "pool").exists()
 
 
 def test_what_cannot_be_pooled_is_refused() -> None:

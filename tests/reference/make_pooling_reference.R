@@ -106,4 +106,18 @@ for (name in unique(data$name)) {
   r <- rma(yi = log(oe), sei = sqrt(d$events * (1 - d$events / d$n) / d$expected^2) / oe, method = "DL", test = "knha")
   say("restore.oe.ratio", name, "metafor", "rma(log O:E, sqrt(O (1 - O/N)/E^2)/OE, DL, knha)", c(r$beta, r$se))
 }
+# --- meta-regression ------------------------------------------------------------------------------
+for (name in c("ten", "five", "alike")) for (measure in names(measures)) {
+  d <- data[data$name == name, ]
+  m <- measures[[measure]](d)
+  share <- d$events / d$n
+  for (set in if (name == "five") "share" else c("share", "both")) {
+    X <- if (set == "share") cbind(share) else cbind(share, log(d$n))
+    control <- list(threshold = 1e-15, maxiter = 100000)
+    r <- suppressWarnings(rma(yi = m$y, sei = m$s, mods = X, method = "REML", test = "knha", control = control))
+    r2 <- if (fit(m, "REML", "knha")$tau2 > 1e-12) r$R2 / 100 else c()   # metafor says 0 where there is nothing to explain
+    say(paste("metareg", measure, set, sep = "."), name, "metafor", "rma(mods, REML, knha): beta, se, ci, p, tau2, QM, QMp, QE, QEp, R2",
+        c(r$beta, r$se, r$ci.lb, r$ci.ub, r$pval, r$tau2, r$QM, r$QMp, r$QE, r$QEp, r2), 1e-8)
+  }
+}
 write.csv(do.call(rbind, rows), file.path(folder, "pooling_reference.csv"), row.names = FALSE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logit
 
+from validkit.stats.meta_regression import meta_regression
 from validkit.stats.pooling import PooledEstimate, probability_new_site, t_of
 from validkit.stats.pooling_scales import (
     auc_standard_error,
@@ -98,7 +101,29 @@ def restore(name: str, what: str, how: str = "") -> Sequence[float]:
     return [r.pooled.value, r.pooled.se]
 
 
-HANDLERS: dict[str, Callable[..., Sequence[float]]] = {"rma": rma, "metamisc": metamisc, "new": new, "restore": restore}
+def metareg(name: str, measure: str, what: str) -> Sequence[float]:
+    d, r = sites(name), pooled(name, measure)
+    scale = {"auc": lambda: (logit(d["auc"]), d["se"] / (d["auc"] * (1 - d["auc"]))),
+             "oe": lambda: (np.log(d["events"] / d["expected"]), np.sqrt(1 / d["events"] - 1 / d["n"])),
+             "slope": lambda: (d["slope"], d["slope_se"]), "nb": lambda: (d["nb"], d["nb_se"])}  # fmt: skip
+    y, se = scale[measure]()
+    share = d["events"] / d["n"]
+    table = share.to_numpy()[:, None] if what == "share" else np.column_stack([share, np.log(d["n"])])
+    found = meta_regression(y, se=se, covariates=table)
+    parts = [[getattr(one, key) for one in found.coefficients] for key in ("value", "se", "low", "high")]
+    ours = [*itertools.chain(*parts), *(one.p_value for one in found.tests), found.tau2]
+    ours += [found.test.statistic, found.test.p_value, found.residual.statistic, found.residual.p_value]
+    assert math.isnan(found.r2) == (r.tau2.value == 0)
+    return ours if math.isnan(found.r2) else [*ours, found.r2]
+
+
+HANDLERS: dict[str, Callable[..., Sequence[float]]] = {
+    "rma": rma,
+    "metamisc": metamisc,
+    "new": new,
+    "restore": restore,
+    "metareg": metareg,
+}
 
 
 @pytest.mark.parametrize(("identity", "dataset"), CASES, ids=[f"{i}-{d}" for i, d in CASES])

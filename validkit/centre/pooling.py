@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,13 +11,23 @@ import numpy as np
 from validkit.centre.measures import finite
 from validkit.centre.summary import Measure, SiteSummary
 from validkit.errors import InputError
-from validkit.stats import probability_new_site
+from validkit.stats import adjust_p_values, probability_new_site
 from validkit.stats.intervals import z_of
+from validkit.stats.meta_regression import meta_regression
 from validkit.stats.pooling import PooledEstimate, pool
 from validkit.stats.results import NAN, Estimate
 from validkit.stats.scales import back_on
 
-__all__ = ["WORDS", "check_together", "pool_summaries"]
+__all__ = ["COVARIATES", "ENOUGH", "WORDS", "check_together", "pool_summaries"]
+
+ENOUGH = 10
+"""centres from which on a covariate is looked at; Cochrane Handbook (version 6), 10.11.4"""
+COVARIATES = {
+    "event_share": "share of patients with the event",
+    "log_odds_mean": "mean of the predicted log odds",
+    "log_odds_sd": "standard deviation of the predicted log odds",
+}
+"""what every summary tells of its centre's patients"""
 
 WORDS = {
     "auc": "AUC",
@@ -62,18 +73,22 @@ def pool_summaries(
     summaries: Sequence[SiteSummary],
     *,
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+    covariates: Mapping[str, Mapping[str, float]] | None = None,
     method: str = "reml",
     level: float = 0.95,
 ) -> dict[str, Any]:
     """Every measure of every model that at least two centres tell, as plain JSON types.
 
     bounds : of measures at a new centre, (lowest, highest), None for none: how probable is it that it keeps them?
+    covariates : what else is known of the centres, by name and centre; from ENOUGH centres on each measure is regressed
+        on each of them, and on what the summaries tell: the share of events, and how the log odds are spread
     method : of the variance between centres; the interval is Hartung's and Knapp's
     A centre that lacks a measure is left out of it and named.
     """
     check_together(summaries)
     names = dict.fromkeys(model.name for one in summaries for model in one.models)
-    models = {name: _model(name, summaries, bounds or {}, method, level) for name in names}
+    given = _checked(covariates or {}, summaries)
+    models = {name: _model(name, summaries, bounds or {}, given, method, level) for name in names}
     first = summaries[0]
     return {
         "judged": first.judged.model_dump(mode="json"),
@@ -91,9 +106,11 @@ def _model(
     name: str,
     summaries: Sequence[SiteSummary],
     bounds: Mapping[str, tuple[float | None, float | None]],
+    covariates: Mapping[str, Mapping[str, float]],
     method: str,
     level: float,
 ) -> dict[str, Any]:
+    known = {**_told_covariates(name, summaries), **covariates}
     told: dict[str, dict[str, Measure]] = {}
     threshold: float | None = None
     for one in summaries:
@@ -110,6 +127,7 @@ def _model(
     everybody = [one.site for one in summaries]
     found = {
         key: _measure(key, sites, everybody, sizes, bounds.get(key, (None, None)), method, level)
+        | {"regressions": _regressions(sites, everybody, known, level)}
         for key, sites in told.items()
         if len(sites) > 1
     }
@@ -159,6 +177,69 @@ def _measure(
         "bounds": [None if one is None else float(one) for one in bound],
         "probability_within": finite(_within(pooled, *bound)),
     }
+
+
+def _told_covariates(name: str, summaries: Sequence[SiteSummary]) -> dict[str, dict[str, float]]:
+    """What the summaries tell of every centre's patients: see COVARIATES."""
+    found: dict[str, dict[str, float]] = {key: {} for key in COVARIATES}
+    for one in summaries:
+        if one.n > 0:
+            found["event_share"][one.site] = one.events / one.n
+        spread = next((model.log_odds for model in one.models if model.name == name), None)
+        if spread is not None:
+            found["log_odds_mean"][one.site], found["log_odds_sd"][one.site] = spread.mean.value, spread.sd.value
+    return found
+
+
+def _checked(covariates: Mapping[str, Mapping[str, float]], summaries: Sequence[SiteSummary]) -> dict[str, Any]:
+    """The covariates that were given, once each is a number for every centre."""
+    sites = {one.site for one in summaries}
+    for name, values in covariates.items():
+        if name in COVARIATES:
+            raise InputError(f"the covariate {name!r} is taken from the summaries; give yours another name")
+        lacking, foreign = sorted(sites - set(values)), sorted(set(values) - sites)
+        if lacking or foreign:
+            what = f"no value for {', '.join(map(repr, lacking))}" if lacking else f"no summary of {foreign[0]!r}"
+            raise InputError(f"the covariate {name!r}: there is {what}; give one number for each of the centres")
+        gaps = sorted(site for site, value in values.items() if not math.isfinite(value))
+        if gaps:
+            raise InputError(f"the covariate {name!r} has no number for {', '.join(map(repr, gaps))}")
+    return dict(covariates)
+
+
+def _regressions(
+    told: Mapping[str, Measure],
+    everybody: Sequence[str],
+    covariates: Mapping[str, Mapping[str, float]],
+    level: float,
+) -> dict[str, Any]:
+    """The measure on each covariate by itself, p values corrected by Holm; or why not."""
+    sites = [site for site in everybody if site in told]
+    if len(sites) < ENOUGH:
+        return {"why": f"meta-regression takes {ENOUGH} centres; {len(sites)} tell this", "rows": []}
+    rows: list[dict[str, Any]] = []
+    for name, values in covariates.items():
+        x = np.array([values.get(site, NAN) for site in sites])
+        if not np.isfinite(x).all() or not np.ptp(x) > 0:
+            continue
+        y, se = (np.array([getattr(told[site], key) for site in sites]) for key in ("value", "se"))
+        found = meta_regression(y, se=se, covariates=x[:, None], names=[name], sites=sites, level=level)
+        rows.append(
+            {
+                "covariate": name,
+                "slope": found.coefficients[1].to_dict(),
+                "intercept": found.coefficients[0].to_dict(),
+                "test": found.tests[1].to_dict(),
+                "tau2": found.tau2,
+                "r2": finite(found.r2),
+            }
+        )
+    p_values = [row["test"]["p_value"] for row in rows]
+    there = [p for p in p_values if p is not None]
+    adjusted = iter(np.asarray(adjust_p_values(there, method="holm")).tolist() if there else [])
+    for row, p in zip(rows, p_values, strict=True):
+        row["p_adjusted"] = None if p is None else next(adjusted)
+    return {"why": "", "rows": rows}
 
 
 def _pooled(told: Mapping[str, Measure], sites: Sequence[str], method: str, level: float) -> PooledEstimate:

@@ -7,6 +7,7 @@ random are in none of the estimates.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
 from validkit import stats
+from validkit.bundle.describing import linear_predictor, sd_error
 from validkit.bundle.manifest import unreadable
 from validkit.centre.measures import MEASURES
 from validkit.centre.rounding import BASE, SHARE, Rounding
@@ -77,8 +79,15 @@ class Benefit(Section):
     false_positives: Count | None
 
 
+class LogOdds(Section):
+    """How the predicted log odds are spread: what centres differ in when their patients do."""
+
+    mean: Measure
+    sd: Measure
+
+
 class ModelSummary(Section):
-    """One model. correlations : of the estimates, in the order of `correlated`."""
+    """One model. correlations : of the estimates, in the order of `correlated`; log_odds : null where undefined."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _./-]{0,99}$")]
     measures: dict[str, Measure]
@@ -86,6 +95,7 @@ class ModelSummary(Section):
     correlations: tuple[tuple[Finite, ...], ...]
     bins: tuple[Bin, ...]
     benefits: tuple[Benefit, ...]
+    log_odds: LogOdds | None = None
 
     @model_validator(mode="after")
     def _square(self) -> ModelSummary:
@@ -239,7 +249,8 @@ def disclosed(summary: SiteSummary) -> list[str]:
             "estimates go together (correlations);",
             f"  at most {bins} groups of like risk: how many patients, how many with the event (at least {BASE} of "
             "either outcome in each), and their mean risk;",
-            f"  net benefit at {cuts} thresholds, and the true and false positives there unless they are few.",
+            f"  net benefit at {cuts} thresholds, and the true and false positives there unless they are few;",
+            "  mean and standard deviation of the predicted log odds, rounded at random in the same way.",
         ]
     lines.append("No row, date, age, image, predictor value, file name or column name of yours is in it.")
     return lines
@@ -262,6 +273,23 @@ def _model(
         correlations=matrix,
         bins=tuple(_bins(y, p, rounding, name)),
         benefits=tuple(_benefit(y, p, threshold, rounding, name) for threshold in thresholds),
+        log_odds=_log_odds(p, rounding, name),
+    )
+
+
+def _log_odds(p: NDArray[np.float64], rounding: Rounding, name: str) -> LogOdds | None:
+    lp = linear_predictor(p)
+    error, sd = sd_error(lp), float(lp.std(ddof=1))
+    if error is None or not (error > 0 and sd > 0):
+        return None
+    found = {"mean": (float(lp.mean()), sd / math.sqrt(len(lp))), "sd": (sd, error)}
+    return LogOdds(
+        **{
+            key: Measure(
+                value=rounding.estimate(value, se, f"{name}/log odds/{key}"), se=rounding.error(se), scale="identity"
+            )
+            for key, (value, se) in found.items()
+        }
     )
 
 

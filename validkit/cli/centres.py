@@ -37,17 +37,24 @@ def pool(
         list[str] | None,
         typer.Option("--within", help="MEASURE=LOW:HIGH, such as auc=0.7: or oe=0.8:1.25. Repeatable."),
     ] = None,
+    covariates: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with a column `site` and numbers: what else is known of the centres, from ten of them on."
+        ),
+    ] = None,
     level: Annotated[float, typer.Option(min=0.5, max=0.999)] = 0.95,
     as_json: AsJson = False,
 ) -> None:
     """Pool centres by random effects: the mean, a new centre's range, and the chance that it keeps the bounds."""
-    from validkit.centre.pooling import WORDS, pool_summaries
+    from validkit.centre.pooling import COVARIATES, WORDS, pool_summaries
     from validkit.centre.summary import read_summary
     from validkit.errors import InputError
     from validkit.store import to_json, write_text
 
     asked = _bounds(bounds or [], list(WORDS))
-    record = pool_summaries([read_summary(path) for path in summaries], bounds=asked, level=level)
+    known = None if covariates is None else _covariates(covariates)
+    record = pool_summaries([read_summary(path) for path in summaries], bounds=asked, covariates=known, level=level)
     if not record["models"]:
         raise InputError("no measure of any model is told by at least two of these centres")
     if out is not None:
@@ -62,6 +69,9 @@ def pool(
     console = Console()
     for name, measures in record["models"].items():
         console.print(_table(name, measures, WORDS))
+        regressed = _regressions(measures, WORDS, COVARIATES)
+        if regressed is not None:
+            console.print(regressed)
     for one in record["centres"]:
         if one["withheld"]:
             console.print(f"{one['site']} tells nothing: {', '.join(one['withheld'])}", markup=False, highlight=False)
@@ -105,6 +115,60 @@ def _table(name: str, measures: dict[str, Any], words: dict[str, str]) -> Table:
             "" if chance is None else f"{chance:.3f}",
         )
     return table
+
+
+def _regressions(measures: dict[str, Any], words: dict[str, str], covariates: dict[str, str]) -> Table | None:
+    """What goes with the differences between centres; None where nothing was regressed."""
+    rows = [(key, row) for key, found in measures.items() for row in found["regressions"]["rows"]]
+    if not rows:
+        return None
+    columns = ("", "on", "slope, pooling scale", "p", "p, Holm", "R2")
+    table = Table(*columns, title="what goes with the differences", box=None, padding=(0, 1), title_justify="left")
+    for key, row in rows:
+        p_values = (_number(row["test"]["p_value"]), _number(row["p_adjusted"]))
+        table.add_row(
+            words[key],
+            covariates.get(row["covariate"], row["covariate"]),
+            _estimate(row["slope"]),
+            *p_values,
+            _number(row["r2"]),
+        )
+    return table
+
+
+def _covariates(path: Path) -> dict[str, dict[str, float]]:
+    """By column and site, the numbers of a CSV file with a column `site`."""
+    import csv
+
+    from validkit.errors import InputError
+
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"--covariates: {path} cannot be read: {error}") from error
+    heads = [head.strip() for head in rows[0]] if rows else []
+    if heads.count("site") != 1 or len(heads) < 2 or len(set(heads)) < len(heads) or "" in heads:
+        raise InputError(f"--covariates: {path} needs a header with `site` and columns of other names; got {heads}")
+    found: dict[str, dict[str, float]] = {head: {} for head in heads if head != "site"}
+    for number, row in enumerate(rows[1:], start=2):
+        if not any(cell.strip() for cell in row):
+            continue
+        cells = dict(zip(heads, row, strict=False))
+        site = cells.get("site", "").strip()
+        if len(row) != len(heads) or not site or site in next(iter(found.values())):
+            what = (
+                "names a site again" if len(row) == len(heads) and site else f"has not the {len(heads)} cells it needs"
+            )
+            raise InputError(f"--covariates: line {number} of {path} {what}")
+        for head, values in found.items():
+            try:
+                values[site] = float(cells[head])
+            except ValueError as error:
+                raise InputError(
+                    f"--covariates: line {number} of {path}, {head}: {cells[head]!r} is no number"
+                ) from error
+    return found
 
 
 def _estimate(found: dict[str, Any]) -> str:

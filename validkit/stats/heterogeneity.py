@@ -19,7 +19,7 @@ from scipy import optimize, special
 from validkit.stats.checks import FloatArray
 from validkit.stats.results import NAN
 
-__all__ = ["between_variance", "generalised_q", "q_profile", "typical_variance"]
+__all__ = ["between_variance", "generalised_q", "likeliest", "q_profile", "typical_variance"]
 
 GRID_POINTS = 240
 GRID_SPAN = 1e-10
@@ -59,20 +59,19 @@ def _score(y: FloatArray, v: FloatArray, tau2: float, restricted: bool) -> float
     return float((w * residual) @ (w * residual) - trace)
 
 
-def _likeliest(y: FloatArray, v: FloatArray, restricted: bool) -> float:
-    """The highest point of the likelihood over all tau2 >= 0, first on a grid, then where the score is zero.
+def likeliest(top: float, objective: Callable[[float], float], score: Callable[[float], float]) -> float:
+    """The highest point of a likelihood over all tau2 >= 0, first on a grid, then where the score is zero.
 
-    Above k times the squared range of y the score is negative, so the grid ends there.
+    top : above it the score is negative; k times the squared range of the estimates is
     """
-    top = y.size * float(np.ptp(y)) ** 2
     if top == 0:
         return 0.0
     grid = np.r_[0.0, np.geomspace(GRID_SPAN * top, top, GRID_POINTS)]
-    best = int(np.argmax([_objective(y, v, t, restricted) for t in grid]))
+    best = int(np.argmax([objective(t) for t in grid]))
     low, high = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, GRID_POINTS)])
-    if not _score(y, v, low, restricted) > 0 > _score(y, v, high, restricted):  # the highest point is the end at 0
+    if not score(low) > 0 > score(high):  # the highest point is the end at 0
         return float(grid[best])
-    return _root(lambda t: _score(y, v, t, restricted), low, high)
+    return _root(score, low, high)
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
@@ -97,7 +96,9 @@ def between_variance(y: FloatArray, v: FloatArray, method: str) -> float:
     if method == "fixed":
         return 0.0
     if method in ("reml", "ml"):
-        return _likeliest(y, v, method == "reml")
+        restricted = method == "reml"
+        top = y.size * float(np.ptp(y)) ** 2
+        return likeliest(top, lambda t: _objective(y, v, t, restricted), lambda t: _score(y, v, t, restricted))
     if q <= df:
         return 0.0
     if method == "dl":
