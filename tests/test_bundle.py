@@ -681,7 +681,7 @@ def test_its_content_binds_it_and_not_its_place(bundle: Path, parts: dict[str, b
     here, there = bound(away(bundle)), bound(away(copied))
     assert here.digest() == there.digest() != away(bundle).digest()
     digest = hashlib.sha256(bundle.read_bytes()).hexdigest()
-    assert here.to_dict()["model"] == {"kind": "bundle", "accept": [], "sha256": digest}
+    assert here.to_dict()["model"] == {"kind": "bundle", "accept": [], "harmonisation": None, "sha256": digest}
     assert bound(here) is here
     other = forged(tmp_path / "other.zip", parts, versions={})
     assert bound(away(other)).digest() != here.digest()

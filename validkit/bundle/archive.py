@@ -60,6 +60,7 @@ def unpack(path: Path) -> dict[str, bytes]:
             raise InputError(f"{path} is no file; a bundle is one file")
         if size > MAX_BYTES:
             raise InputError(f"{path} has {size} bytes; a bundle has at most {MAX_BYTES}")
+        _check_end(path, size)
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             _check_entries(path, entries, size)
@@ -74,6 +75,19 @@ def unpack(path: Path) -> dict[str, bytes]:
         raise InputError(f"{path} cannot be read: {error}") from error
     _check_layout(path, members, {entry.filename: entry.header_offset for entry in entries})
     return members
+
+
+def _check_end(path: Path, size: int) -> None:
+    """The file ends where an archive of its size does: a file cut short may end inside a stored estimator's archive."""
+    end = struct.Struct("<4s4H2LH")
+    with path.open("rb") as file:
+        file.seek(max(size - end.size, 0))
+        tail = file.read()
+    if len(tail) == end.size:
+        sign, *_, length, offset, comment = end.unpack(tail)
+        if sign == b"PK\5\6" and offset + length + end.size == size and not comment:
+            return
+    raise InputError(f"{path} is damaged or no bundle: it does not end as one, and may have been cut short; {AGAIN}")
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo], size: int) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import struct
 import zipfile
 import zlib
@@ -28,6 +29,8 @@ Trusted = Mapping[str, frozenset[str]]
 
 MAX_BYTES = 512 * 2**20
 """an archive that would unpack to more is refused"""
+MAX_RATIO, SMALL = 100, 2**20
+"""so is one that would unpack to more than so many times its own size, beyond the first mebibyte"""
 MAX_MEMBERS = 100_000
 BUILT_IN = frozenset(
     {"builtins.bytearray", "builtins.dict", "builtins.list", "builtins.tuple", "builtins.str", "builtins.int"}
@@ -128,15 +131,19 @@ def _read(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             size = sum(entry.file_size for entry in entries)
-            if len(entries) > MAX_MEMBERS or size > MAX_BYTES:
+            most = min(MAX_BYTES, SMALL + MAX_RATIO * len(data))
+            if len(entries) > MAX_MEMBERS or size > most:
                 raise InputError(
                     f"the stored estimator would unpack to {len(entries)} members and {size} bytes; "
-                    f"at most {MAX_MEMBERS} and {MAX_BYTES} are read"
+                    f"at most {MAX_MEMBERS} and {most} are read"
                 )
             names = [entry.filename for entry in entries]
             if len(set(names)) != len(names):
                 raise InputError("the stored estimator holds two members of one name")
             members = {name: archive.read(name) for name in names}
+        for name, content in members.items():
+            if name.endswith(".npy"):
+                _check_array(name, content)
         schema = json.loads(members.pop("schema.json"))
     except (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, KeyError, EOFError) as error:
         raise InputError(f"this is no stored estimator: {type(error).__name__}: {error}") from error
@@ -147,6 +154,19 @@ def _read(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     if not isinstance(schema, dict):
         raise InputError("the stored estimator's schema.json holds no object")
     return schema, members
+
+
+def _check_array(name: str, data: bytes) -> None:
+    """An array file holds the numbers that its header claims, so that no more memory is taken than it has bytes."""
+    file = io.BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    claimed = math.prod(shape) * dtype.itemsize
+    there = len(data) - file.tell()
+    if dtype.hasobject or claimed != there:
+        what = "objects" if dtype.hasobject else f"{claimed} bytes and holds {there}"
+        raise InputError(f"the stored estimator's {name} claims {what}")
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
