@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from validkit.report import text
 from validkit.report.fits import MEASURES
-from validkit.report.page import Block, Cell, Row, Table, Text, measure, table
+from validkit.report.page import Block, Cell, Details, Row, Table, Text, measure, table
 from validkit.report.records import Record, Run
 from validkit.report.subject import label
 from validkit.report.values import count, estimate, number
@@ -18,7 +19,12 @@ SHOWN = 15
 def harmonisation_blocks(run: Run) -> list[Block]:
     """In words what was done, every model with and without it, and the features that differ most."""
     record = run.stage("harmonisation")
-    return [Text(_said(record)), _effect(run, record), *_features(record)]
+    first = {str(model["name"]) for model in run.compared()}
+    shown, rest = ([m for m in run.models() if (str(m["name"]) in first) is wanted] for wanted in (True, False))
+    blocks: list[Block] = [Text(_said(record)), _effect(run, record, shown), *_features(record)]
+    if any(str(model["name"]) in record["effect"]["models"] for model in rest):
+        blocks.append(Details("The other models with and without harmonisation", (_effect(run, record, rest),)))
+    return blocks
 
 
 def _said(record: Record) -> str:
@@ -39,10 +45,10 @@ def _said(record: Record) -> str:
     return said
 
 
-def _effect(run: Run, record: Record) -> Table | Text:
+def _effect(run: Run, record: Record, models: Sequence[Record]) -> Table | Text:
     effect = record["effect"]
     body: list[Row] = []
-    for model in run.models():
+    for model in models:
         found = effect["models"].get(str(model["name"]))
         if found is None:
             continue
@@ -50,12 +56,12 @@ def _effect(run: Run, record: Record) -> Table | Text:
             cells = [_measured(found[key].get(one), name) for one, name in MEASURES]
             body.append([Cell(label(model), head=True), words, *cells])
     if not body:
-        return Text("No model looks at what was harmonised: every risk is the same.")
+        return Text("None of the models compared looks at what was harmonised: every risk is the same.")
     notes = [
         "Difference: harmonised less as measured, on the same patients; of the AUC by DeLong, of the Brier score by "
         "each patient's difference."
     ]
-    others = [label(model) for model in run.models() if str(model["name"]) in set(effect["unmoved"])]
+    others = [label(model) for model in models if str(model["name"]) in set(effect["unmoved"])]
     notes += [f"Look at nothing that was harmonised: {', '.join(others)}."] if others else []
     return table("With and without harmonisation", ["Model", "", *(words for _, words in MEASURES)], body, notes)
 

@@ -88,7 +88,7 @@ def _transfer(run: Run, figure: Figures) -> list[Block]:
     if run.stage("bundle").get("harmonisation"):
         blocks += attempt("Harmonisation", lambda: harmonisation_blocks(run))
     blocks += attempt("What differs from home", lambda: transfer_blocks(run))
-    blocks.append(figure["17-home-and-here"])
+    blocks.append(figure["11-home-and-here"])
     blocks += attempt("Drift of the inputs", lambda: drift_blocks(run))
     blocks += attempt("Updating", lambda: updating_blocks(run))
     return [*blocks, *attempt("Is this centre large enough?", lambda: precision_blocks(run))]

@@ -166,6 +166,15 @@ CATALOGUE: tuple[Entry, ...] = (
         _plnm,
     ),
     Entry(
+        "11-home-and-here",
+        "Calibration and net benefit of {model} at home and here",
+        "Home's curves are drawn from what the bundle tells: a calibration line between the outer quantiles of the "
+        "risks there, and net benefit at thresholds between which at least five patients of either outcome lie. Bands "
+        "are pointwise. Net benefit also moves with the share of patients who have the event.",
+        home_and_here.home_and_here,
+        wanted=lambda run: run.kind == "bundle",
+    ),
+    Entry(
         "12-roc-models",
         "ROC curves of all models compared",
         "A ring marks sensitivity and specificity at the operating threshold.",
@@ -205,14 +214,5 @@ CATALOGUE: tuple[Entry, ...] = (
         "the corrected figure.",
         design_panels.optimism,
         wanted=lambda run: run.primary == CORRECTED,
-    ),
-    Entry(
-        "17-home-and-here",
-        "Calibration and net benefit of {model} at home and here",
-        "Home's curves are drawn from what the bundle tells: a calibration line between the outer quantiles of the "
-        "risks there, and net benefit at thresholds between which at least five patients of either outcome lie. Bands "
-        "are pointwise. Net benefit also moves with the share of patients who have the event.",
-        home_and_here.home_and_here,
-        wanted=lambda run: run.kind == "bundle",
     ),
 )
