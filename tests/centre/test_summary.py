@@ -316,6 +316,10 @@ def test_the_commands_say_what_is_disclosed_and_pool(tmp_path: Path, capsys: pyt
     said = capsys.readouterr().out
     assert "About" in said
     assert "multiples of 5" in said
+    assert command("summary", "schema") == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert set(schema["properties"]) == set(json.loads(to_text(centres(1)[0])))
+    assert schema["additionalProperties"] is False
     assert command("pool", *files, "--out", tmp_path / "pool", "--within", "auc=0.7:", "--within", "oe=0.8:1.25") == 0
     assert "a new centre" in capsys.readouterr().out
     record = json.loads((tmp_path / "pool" / "pool.json").read_text())

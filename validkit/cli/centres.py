@@ -30,6 +30,14 @@ def show(file: SummaryFile, as_json: AsJson = False) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of a site summary: everything that one can hold."""
+    from validkit.centre.summary import SiteSummary
+
+    print_json(SiteSummary.model_json_schema(by_alias=True))
+
+
 def pool(
     summaries: Annotated[list[Path], typer.Argument(help="Site summaries of the same model, one a centre.")],
     out: Annotated[Path | None, typer.Option(help="Folder for pool.json and the forest plots.")] = None,

@@ -48,6 +48,7 @@ from validkit.stats.classification import (
 from validkit.stats.closed_testing import ClosedTest, Revision, closed_test
 from validkit.stats.clustered import clustered_auc, clustered_covariance
 from validkit.stats.clustered_comparison import compare_clustered_auc
+from validkit.stats.combat import CombatReference, CombatSite, combat_moments, combat_reference, combat_site
 from validkit.stats.comparison import compare_auc
 from validkit.stats.corrections import CorrectedMetric, InternalValidation
 from validkit.stats.costs import MinimumCost, cost_curve, expected_cost, minimum_expected_cost
@@ -77,6 +78,7 @@ from validkit.stats.limits_of_agreement import BlandAltman, bland_altman, bland_
 from validkit.stats.linear_predictor import LinearPredictor
 from validkit.stats.margins import MarginTest, equivalence, noninferiority
 from validkit.stats.membership import Membership, compare_spreads, membership
+from validkit.stats.meta_regression import MetaRegression, meta_regression
 from validkit.stats.metrics import METRICS, Metric
 from validkit.stats.multiplicity import adjust_p_values
 from validkit.stats.overall import brier, discrimination_slope, mape, scaled_brier, tjur_r2
@@ -194,6 +196,8 @@ __all__ = [
     "BrierDecomposition",
     "Characteristic",
     "ClosedTest",
+    "CombatReference",
+    "CombatSite",
     "Comparison",
     "Confusion",
     "CorrectedMetric",
@@ -214,6 +218,7 @@ __all__ = [
     "LogisticUpdate",
     "MarginTest",
     "Membership",
+    "MetaRegression",
     "Metric",
     "MinimumCost",
     "PooledEstimate",
@@ -264,6 +269,9 @@ __all__ = [
     "clustered_covariance",
     "cohen_kappa",
     "cohen_kappa_test",
+    "combat_moments",
+    "combat_reference",
+    "combat_site",
     "compare_auc",
     "compare_auc_unpaired",
     "compare_aucs",
@@ -332,6 +340,7 @@ __all__ = [
     "mcfadden_r2",
     "mcnemar",
     "membership",
+    "meta_regression",
     "minimum_expected_cost",
     "model_based_concordance",
     "nagelkerke_r2",
