@@ -282,7 +282,7 @@ def test_the_command_writes_it_and_the_next_centre_reads_where_it_comes_from(
     how = (*how, "--engine", "sequential", "--set", "evaluation.bootstrap.replicates=0")
     assert command("external", bundle, *how, "--out", tmp_path / "first", "--update", "in-the-large") == 0
     new = tmp_path / "first" / "updated.zip"
-    assert command("verify", tmp_path / "first") == 0
+    assert command("verify", tmp_path / "first", "--ledger", tmp_path / "ledger.jsonl") == 0
     assert command("bundle", "verify", new) == 0
     capsys.readouterr()
     assert command("bundle", "show", new) == 0

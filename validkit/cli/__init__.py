@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from validkit import __version__
-from validkit.cli import bundles, centres, protocols, records
+from validkit.cli import audits, bundles, centres, protocols, records
 from validkit.cli.options import AsJson, CohortPath, Device, Engine, LedgerFile, Overrides, ProtocolName, print_json
 from validkit.cli.terminal import Terminal
 from validkit.errors import ValidkitError
@@ -39,6 +39,7 @@ app.add_typer(protocols.app, name="protocol")
 app.add_typer(bundles.app, name="bundle")
 app.add_typer(records.app, name="ledger")
 app.add_typer(centres.app, name="summary")
+app.command("audit")(audits.audit)
 app.command("pool")(centres.pool)
 app.command("verify")(records.verify)
 

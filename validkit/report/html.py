@@ -12,11 +12,11 @@ from markupsafe import Markup
 
 from validkit.report import text
 from validkit.report.acceptance import acceptance_notice, declared
-from validkit.report.figures.base import Drawn, Plate
+from validkit.report.figures.base import Drawn, Plate, draw
 from validkit.report.figures.stage_panels import MOST_SALIENCY
 from validkit.report.frontpage import at_thresholds, headline, headline_sentence, who
 from validkit.report.notices import notices
-from validkit.report.page import Card, Missing, Notice, attempt
+from validkit.report.page import Card, Missing, Notice, Section, attempt
 from validkit.report.records import NotAvailable, Run, dig
 from validkit.report.sections import sections
 from validkit.report.subject import subject_title
@@ -47,6 +47,21 @@ class Shown:
     note: str
 
 
+@dataclass(frozen=True)
+class Document:
+    """A page of chapters; who : terms and what they are, under the title; written_from : what it is drawn from."""
+
+    name: str
+    question: str
+    who: Sequence[tuple[str, str]]
+    notices: Sequence[Notice]
+    sections: Sequence[Section]
+    plates: Sequence[Plate]
+    version: str
+    written_from: str
+    synthetic: bool = False
+
+
 def render(run: Run, plates: Sequence[Plate], drawn: Mapping[str, tuple[Drawn, ...]]) -> str:
     """The page as text; the same records and drawings give the same bytes."""
     shown = {plate.name: _shown(i, plate, drawn[plate.name]) for i, plate in enumerate(plates, 1)}
@@ -65,6 +80,29 @@ def render(run: Run, plates: Sequence[Plate], drawn: Mapping[str, tuple[Drawn, .
         figures=shown,
         rounding=text.ROUNDING,
         version=_fact(run, "validkit"),
+        written_from="the records of this run",
+    )
+    return page.rstrip() + "\n"
+
+
+def render_document(document: Document) -> str:
+    """A page that is no run's: an audit, or a study's claims; the same document gives the same bytes."""
+    drawn = {plate.name: draw(plate) for plate in document.plates}
+    page = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            question=document.question,
+            name=document.name,
+            synthetic=document.synthetic,
+            who=document.who,
+            notices=document.notices,
+            sections=document.sections,
+            figures={plate.name: _shown(i, plate, drawn[plate.name]) for i, plate in enumerate(document.plates, 1)},
+            rounding=text.ROUNDING,
+            version=document.version,
+            written_from=document.written_from,
+        )
     )
     return page.rstrip() + "\n"
 

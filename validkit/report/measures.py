@@ -36,7 +36,12 @@ def recorded(scores: Record) -> dict[str, Any]:
 def every_measure(run: Run) -> list[Block]:
     """What the marks mean, and the reference model's measures on the patients that answer the question."""
     found_for = subject(run)
-    scores = found_for.scores
+    title = f"Every measure: {found_for.label}, {found_for.among}"
+    return measure_blocks(found_for.scores, title, found_for.where)
+
+
+def measure_blocks(scores: Record, title: str, where: str) -> list[Block]:
+    """What the marks mean, and every measure of one model on one set."""
     rows: list[list[Cell]] = []
     methods: dict[str, list[str]] = {}
     levels: set[str] = set()
@@ -55,11 +60,10 @@ def every_measure(run: Run) -> list[Block]:
     brackets = (
         f"In brackets, {' and '.join(sorted(levels))} confidence intervals." if levels else "No interval was recorded."
     )
-    notes = [f"{sizes}. {brackets} {_threshold(scores, found_for.where)}"]
+    notes = [f"{sizes}. {brackets} {_threshold(scores, where)}"]
     shown = _merged(methods)
     how = [[Cell(text.capital(method)), Cell(text.capital(", ".join(names)))] for method, names in shown.items()]
     behind = Details("How each interval is made", (table("Methods", ["Method", "Measures"], how),))
-    title = f"Every measure: {found_for.label}, {found_for.among}"
     return [Text(MEANING), table(title, COLUMNS, rows, notes), *([behind] if how else [])]
 
 

@@ -86,6 +86,14 @@ def calibration(run: Run) -> Panels:
     model = run.reference
     if model is None:
         raise NotAvailable("evaluation.json does not hold the protocol's reference model")
+    panels = calibration_of(model, run.sets, (run.positive, run.negative))
+    if not panels:
+        raise NotAvailable(f"no calibration curve and no groups of risk were recorded for {spoken(model)}")
+    return panels
+
+
+def calibration_of(model: Record, sets: Mapping[str, str], words: tuple[str, str]) -> Panels:
+    """Calibration of one model, one panel a set; words : for patients with and without the event."""
     panels: Panels = []
     for where in DRAWN_SETS:
         scores = model["sets"].get(where)
@@ -98,7 +106,7 @@ def calibration(run: Run) -> Panels:
         if drawn is None and not groups:
             continue
         panel = CalibrationDisplay(
-            run.sets[where],
+            sets[where],
             count(scores.get("n")),
             count(scores.get("events")),
             drawn,
@@ -108,12 +116,10 @@ def calibration(run: Run) -> Panels:
             numbers(risks.get("no_event")),
             estimate(scores.get("slope")),
             estimate(scores.get("calibration_in_the_large")),
-            (run.positive, run.negative),
+            words,
             str((scores.get("calibration") or {}).get("note") or "not recorded"),
         )
         panels.append((where, panel))
-    if not panels:
-        raise NotAvailable(f"no calibration curve and no groups of risk were recorded for {spoken(model)}")
     return panels
 
 

@@ -1,0 +1,1 @@
+"""Predictions made elsewhere, audited: a table with an outcome and one or more columns of risks."""

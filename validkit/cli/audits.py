@@ -1,0 +1,112 @@
+"""`validkit audit`: predictions made elsewhere, judged and questioned in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from validkit.cli.options import AsJson, print_json
+
+COLOURS = {"fail": "red", "concern": "yellow", "pass": "green", "not applicable": "dim"}
+SHOWN = (("auc", "AUC"), ("slope", "slope"), ("oe", "O:E"), ("brier", "Brier"))
+FAIL_ON = ("fail", "concern", "never")
+
+
+def audit(
+    predictions: Annotated[Path, typer.Argument(help="CSV (also .gz) or Parquet: a row a patient.")],
+    outcome: Annotated[str | None, typer.Option(help="Column of the outcome, 0 and 1.")] = None,
+    models: Annotated[
+        list[str] | None, typer.Option("--model", help="A column of predictions. May be given again.")
+    ] = None,
+    event: Annotated[str | None, typer.Option(help="The outcome's value that is the event, if not 1.")] = None,
+    site: Annotated[str | None, typer.Option(help="Column that names the site.")] = None,
+    subgroups: Annotated[
+        list[str] | None, typer.Option("--subgroup", help="Column that names a subgroup. May be given again.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Column that names the patient, where several rows are one's.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Column that tells training rows from others.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Declared operating threshold.")] = None,
+    prevalence: Annotated[float | None, typer.Option(help="Share of events that was stated.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Model that others are compared with; the first.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="A protocol of kind predictions: its columns, [evaluation] and [acceptance].")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for audit.json and report.html.")] = None,
+    fail_on: Annotated[str, typer.Option(help="What makes exit status 1: fail, concern or never.")] = "fail",
+    as_json: AsJson = False,
+) -> None:
+    """Judge predictions made elsewhere: every statistic the columns allow, and what a sceptic would ask.
+
+    Exit 1 where a finding fails (--fail-on), or a criterion of the protocol does; 2 for bad input.
+    """
+    from validkit.audit.predictions.auditing import audit_predictions, declared_audit
+    from validkit.audit.predictions.reading import Roles
+    from validkit.errors import InputError
+
+    if fail_on not in FAIL_ON:
+        raise InputError(f"--fail-on is one of {', '.join(FAIL_ON)}; got {fail_on!r}")
+    given: dict[str, Any] = {}
+    if protocol is not None:
+        given = declared_audit(protocol)
+    roles = given.pop("roles", None)
+    if outcome is not None or models or roles is None:
+        if outcome is None or not models:
+            raise InputError("name the columns: --outcome Y --model P (again for each model), or --protocol FILE")
+        roles = Roles(outcome, tuple(models), event, site, tuple(subgroups or ()), cluster, split)
+    for name, value in (("threshold", threshold), ("prevalence", prevalence), ("reference", reference)):
+        if value is not None:
+            given[name] = value
+    record = audit_predictions(predictions, roles, **given)
+    if out is not None:
+        from validkit.report.audited import audit_page
+        from validkit.store import to_json, write_text
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(out / "audit.json", to_json(record))
+        write_text(out / "report.html", audit_page(record))
+    if as_json:
+        print_json(record)
+    else:
+        _say(record, out)
+    accepted = record.get("acceptance")
+    worst = [key for key in ("fail", "concern") if record["counts"][key]]
+    failed = fail_on != "never" and bool(worst) and (fail_on == "concern" or worst[0] == "fail")
+    if failed or (accepted and accepted["exit_code"]):
+        raise typer.Exit(1)
+
+
+def _say(record: dict[str, Any], out: Path | None) -> None:
+    console = Console()
+    one = record["sets"][record["primary"]]
+    which = "all rows" if record["roles"]["split"] is None else f"rows of {record['primary']!r}"
+    head = f"{record['source']}: {which}, n = {one['n']}, {one['events']} events"
+    table = Table("model", *(words for _, words in SHOWN), box=None, padding=(0, 2), title=head, title_justify="left")
+    for name, scores in one["models"].items():
+        table.add_row(name, *(_estimate(scores.get(key)) for key, _ in SHOWN))
+    console.print(table)
+    for outcome in ("fail", "concern"):
+        for finding in record["findings"]:
+            if finding["outcome"] == outcome:
+                model = f"{finding['model']}: " if finding["model"] else ""
+                line = f"{outcome:8}{model}{finding['why']}"
+                console.print(line, style=COLOURS[outcome], markup=False, highlight=False, soft_wrap=True)
+                if finding["advice"]:
+                    console.print(f"        {finding['advice']}", markup=False, highlight=False, soft_wrap=True)
+    counts = ", ".join(f"{n} {outcome}" for outcome, n in record["counts"].items())
+    console.print(f"{len(record['findings'])} questions: {counts}", markup=False, highlight=False)
+    if out is not None:
+        console.print(f"report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _estimate(found: dict[str, Any] | None) -> str:
+    if not found or found.get("value") is None:
+        return ""
+    if found.get("low") is None:
+        return f"{found['value']:.3f}"
+    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
