@@ -40,6 +40,7 @@ app.add_typer(bundles.app, name="bundle")
 app.add_typer(records.app, name="ledger")
 app.add_typer(centres.app, name="summary")
 app.command("audit")(audits.audit)
+app.command("claims")(audits.claims)
 app.command("pool")(centres.pool)
 app.command("verify")(records.verify)
 

@@ -1,4 +1,4 @@
-"""`validkit audit`: predictions made elsewhere, judged and questioned in one command."""
+"""`validkit audit` and `validkit claims`: predictions made elsewhere, and what a paper says of its own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ from validkit.cli.options import AsJson, print_json
 
 COLOURS = {"fail": "red", "concern": "yellow", "pass": "green", "not applicable": "dim"}
 SHOWN = (("auc", "AUC"), ("slope", "slope"), ("oe", "O:E"), ("brier", "Brier"))
+VERDICTS = {
+    "impossible": "red",
+    "contradiction": "red",
+    "implausible": "yellow",
+    "inadequate": "yellow",
+    "missing": "dim",
+}
+"""verdicts that are printed, and how"""
 FAIL_ON = ("fail", "concern", "never")
 
 
@@ -110,3 +118,54 @@ def _estimate(found: dict[str, Any] | None) -> str:
     if found.get("low") is None:
         return f"{found['value']:.3f}"
     return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+
+
+def claims(
+    study: Annotated[str | None, typer.Argument(help="A claims file (TOML), or the name of a shipped one.")] = None,
+    template: Annotated[
+        bool, typer.Option("--template", help="Print an empty claims file, and do nothing else.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for claims.json and report.html.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check what a paper reports against itself, and against what such a study can show.
+
+    Exit 1 where a number is impossible, 2 for bad input.
+    """
+    from validkit.audit.claims.auditing import audit_claims
+    from validkit.audit.claims.study import template as empty
+    from validkit.errors import InputError
+
+    if template:
+        print(empty(), end="")
+        return
+    if study is None:
+        raise InputError("name a claims file; --template prints an empty one")
+    record = audit_claims(study)
+    if out is not None:
+        from validkit.report.claimed import claims_page
+        from validkit.store import to_json, write_text
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(out / "claims.json", to_json(record))
+        write_text(out / "report.html", claims_page(record))
+    if as_json:
+        print_json(record)
+    else:
+        _say_claims(record, out)
+    if record["counts"]["impossible"]:
+        raise typer.Exit(1)
+
+
+def _say_claims(record: dict[str, Any], out: Path | None) -> None:
+    console = Console()
+    console.print(record["study"]["reference"] or record["study"]["title"], markup=False, highlight=False)
+    for verdict, colour in VERDICTS.items():
+        for finding in record["findings"]:
+            if finding["verdict"] == verdict:
+                line = f"{verdict}: {finding['what']}: {finding['why']}"
+                console.print(line, style=colour, markup=False, highlight=False, soft_wrap=True)
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in record["counts"].items() if n)
+    console.print(f"{len(record['findings'])} checks: {counts}", markup=False, highlight=False)
+    if out is not None:
+        console.print(f"report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)

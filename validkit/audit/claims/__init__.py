@@ -1,0 +1,1 @@
+"""What a paper reports, checked against itself and against what such a study can show."""
