@@ -60,12 +60,17 @@ def judge(
     operating: Operating,
     setting: Evaluation,
     seed: int,
+    *,
+    twice: bool = True,
 ) -> dict[str, Any]:
     """The statistics of `p` for `y` as results, by their name in evaluation.json; "measures": all of the registry.
 
+    twice : whether the AUC has an interval by the bootstrap too, as auc_bootstrap
     seed : of every draw; each model and set starts from it anew, so that all are judged on the same drawn patients
     """
-    result = _statistics(y, p, part, operating, setting, np.random.default_rng(seed))
+    result = _statistics(y, p, part, operating, setting)
+    if twice and setting.bootstrap.replicates:
+        result["auc_bootstrap"] = _auc_bootstrap(y, p, setting, np.random.default_rng(seed))
     result["measures"] = _measures(y, p, operating, setting, seed)
     return result
 
@@ -76,13 +81,12 @@ def _statistics(
     part: str,
     operating: Operating,
     setting: Evaluation,
-    rng: np.random.Generator,
 ) -> dict[str, Any]:
     level = setting.level
     decided, cut = operating.decided(p)
     groups = setting.hosmer_lemeshow.groups
     risks = [np.histogram(p[y == kind], bins=np.linspace(0, 1, 21))[0].tolist() for kind in (1, 0)]
-    result: dict[str, Any] = {
+    return {
         "n": len(y),
         "events": int(y.sum()),
         "predictions": SETS[part][1],
@@ -106,18 +110,19 @@ def _statistics(
         "decision": stats.decision_curve(y, p, thresholds=grid(setting), level=level),
         "risks": {"edges": [round(0.05 * i, 2) for i in range(21)], "event": risks[0], "no_event": risks[1]},
     }
-    if setting.bootstrap.replicates:
-        result["auc_bootstrap"] = stats.bootstrap(
-            "auc",
-            y,
-            p,
-            replicates=setting.bootstrap.replicates,
-            level=level,
-            interval=setting.bootstrap.interval,
-            stratified=setting.bootstrap.stratified,
-            rng=rng,
-        )
-    return result
+
+
+def _auc_bootstrap(y: np.ndarray, p: np.ndarray, setting: Evaluation, rng: np.random.Generator) -> stats.Estimate:
+    return stats.bootstrap(
+        "auc",
+        y,
+        p,
+        replicates=setting.bootstrap.replicates,
+        level=setting.level,
+        interval=setting.bootstrap.interval,
+        stratified=setting.bootstrap.stratified,
+        rng=rng,
+    )
 
 
 def _measures(y: np.ndarray, p: np.ndarray, operating: Operating, setting: Evaluation, seed: int) -> dict[str, Any]:

@@ -130,14 +130,13 @@ def _risk(y: Outcome, p: Numbers, how: Judging, clusters: NDArray[np.int64] | No
         setting = setting.model_copy(update={"bootstrap": setting.bootstrap.model_copy(update={"replicates": 0})})
     own_y, own_p = y[rows], p[rows]
     operating = Operating(np.full(len(rows), cut), rule)
-    result = judge(own_y, own_p, HELD_OUT, operating, setting, how.seed)
+    result = judge(own_y, own_p, HELD_OUT, operating, setting, how.seed, twice=False)
     if clusters is not None:
         index = pd.RangeIndex(len(rows))
         repeated = Repeated(index, own_p[None, :], operating.cuts[None, :])
         result = from_patients(result, own_y, repeated, operating, setting, how.seed, clusters[rows])
         area = stats.clustered_auc(own_y, own_p, clusters[rows], level=setting.level)
         result |= {"auc": area, "measures": {**result["measures"], "auc": area}}
-        result.pop("auc_bootstrap", None)
     result["predictions"] = "as given"
     if len(y) > LARGE:
         result = _whole(result, y, p, cut, how, clusters)
