@@ -41,6 +41,7 @@ app.add_typer(records.app, name="ledger")
 app.add_typer(centres.app, name="summary")
 app.command("audit")(audits.audit)
 app.command("claims")(audits.claims)
+app.command("checklist")(audits.checklist)
 app.command("pool")(centres.pool)
 app.command("verify")(records.verify)
 

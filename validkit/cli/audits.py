@@ -1,4 +1,4 @@
-"""`validkit audit` and `validkit claims`: predictions made elsewhere, and what a paper says of its own."""
+"""`validkit audit`, `claims`, `checklist`: predictions made elsewhere, a paper's own numbers, reporting guidelines."""
 
 from __future__ import annotations
 
@@ -169,3 +169,29 @@ def _say_claims(record: dict[str, Any], out: Path | None) -> None:
     console.print(f"{len(record['findings'])} checks: {counts}", markup=False, highlight=False)
     if out is not None:
         console.print(f"report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def checklist(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    guideline: Annotated[str, typer.Option(help="tripod-ai, clear or metrics.")],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write: .html, .csv or .md; without it, Markdown is printed.")
+    ] = None,
+) -> None:
+    """Fill in a reporting guideline from a run's records; what they do not tell is left to the authors."""
+    from validkit.errors import InputError
+    from validkit.report.checklists import FORMATS, written
+    from validkit.report.checklists import checklist as filled_in
+    from validkit.store import write_text
+
+    form = "md" if out is None else out.suffix.lstrip(".")
+    if form not in FORMATS:
+        raise InputError(f"--out {out}: a checklist is written as {', '.join(f'.{name}' for name in FORMATS)}")
+    records, filled = filled_in(run, guideline)
+    page = written(records, guideline, filled, form)
+    if out is None:
+        print(page)
+        return
+    write_text(out, page)
+    done = sum(one.status == "from the run" for one in filled)
+    print(f"{out}: {done} of {len(filled)} items from the run, the others need the authors")
