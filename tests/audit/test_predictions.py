@@ -20,6 +20,7 @@ from validkit.audit.predictions.auditing import audit_predictions, declared_audi
 from validkit.audit.predictions.checks import QUESTIONS
 from validkit.audit.predictions.reading import Roles, header_of, read_predictions
 from validkit.cli import main
+from validkit.cohort.phantom import write_table_phantom
 from validkit.errors import InputError
 from validkit.sections import Bootstrap, Evaluation
 
@@ -402,5 +403,15 @@ def test_a_protocol_names_the_columns_and_the_settings(tmp_path: Path) -> None:
     assert found["roles"].models == ("risk", "risk_overfitted", "risk_shifted")
     assert found["threshold"] == 0.3
     assert found["setting"].bootstrap.replicates == 2000
+    write_table_phantom(tmp_path, kind="predictions", patients=1000, sites=1, seed=42)
+    roles, setting = found.pop("roles"), found.pop("setting").model_copy(update={"bootstrap": Bootstrap(replicates=0)})
+    record = audit_predictions(tmp_path / "cohort.csv", roles, setting=setting, **found)
+    assert record["acceptance"]["overall"] == "met"
+    criteria = {one["measure"] for one in record["acceptance"]["criteria"]}
+    assert criteria == {"auc", "calibration_slope", "calibration_in_the_large"}
+    record = audit_predictions(
+        tmp_path / "cohort.csv", roles, setting=setting, **{**found, "reference": "risk_shifted"}
+    )
+    assert record["acceptance"]["exit_code"] == 1
     with pytest.raises(InputError, match="an audit takes predictions"):
         declared_audit("plnm-quick")

@@ -106,6 +106,9 @@ def _say(record: dict[str, Any], out: Path | None) -> None:
                 console.print(line, style=COLOURS[outcome], markup=False, highlight=False, soft_wrap=True)
                 if finding["advice"]:
                     console.print(f"        {finding['advice']}", markup=False, highlight=False, soft_wrap=True)
+    accepted = record.get("acceptance")
+    if accepted:
+        console.print(f"acceptance: {accepted['overall']}", markup=False, highlight=False)
     counts = ", ".join(f"{n} {outcome}" for outcome, n in record["counts"].items())
     console.print(f"{len(record['findings'])} questions: {counts}", markup=False, highlight=False)
     if out is not None:

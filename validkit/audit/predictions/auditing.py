@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from validkit import __version__
+from validkit.acceptance import judge as judge_acceptance
 from validkit.audit.predictions.checks import AuditFinding, check_table
-from validkit.audit.predictions.judging import LARGE, Judging, judge_table
-from validkit.audit.predictions.reading import Roles, read_predictions
+from validkit.audit.predictions.judging import LARGE, Judged, Judging, judge_table
+from validkit.audit.predictions.reading import Audited, Roles, read_predictions
 from validkit.errors import InputError
 from validkit.evaluate.judging import plain
-from validkit.sections import Evaluation
+from validkit.plan import HELD_OUT
+from validkit.sections import Acceptance, Evaluation
 from validkit.wording import nearest
 
 __all__ = ["audit_predictions", "declared_audit"]
@@ -29,6 +33,8 @@ def audit_predictions(
     threshold: float | None = None,
     reference: str | None = None,
     prevalence: float | None = None,
+    acceptance: Acceptance | None = None,
+    names: Mapping[str, str] | None = None,
     seed: int = SEED,
 ) -> dict[str, Any]:
     """The audit of a file as plain JSON types.
@@ -36,6 +42,7 @@ def audit_predictions(
     roles : which column is what; setting : [evaluation] of a protocol, None for its defaults
     threshold : declared operating threshold; reference : model that others are compared with, None for the first
     prevalence : share of events that was stated; seed : of every draw
+    acceptance : criteria of a protocol, judged on the primary set; names : of the models there, by column
     Raises InputError for what cannot be read, or is no such table.
     """
     setting = setting or Evaluation()
@@ -49,6 +56,7 @@ def audit_predictions(
     how = Judging(setting, threshold, first, seed)
     judged = judge_table(table, how)
     findings = check_table(table, judged, how, prevalence=prevalence)
+    accepted = None if acceptance is None else _accepted(acceptance, judged, table, how, names or {})
     return {
         "schema": 1,
         "validkit": __version__,
@@ -74,6 +82,7 @@ def audit_predictions(
         **plain(judged.record),
         "findings": [one.to_dict() for one in findings],
         "counts": _counts(findings),
+        "acceptance": accepted,
     }
 
 
@@ -97,12 +106,40 @@ def declared_audit(protocol: str | Path) -> dict[str, Any]:
         cluster=cohort.group,
     )
     columns = {one.name: one.column for one in declared.model.columns}
+    names = {column: name for name, column in columns.items()}
     return {
         "roles": roles,
         "setting": declared.evaluation,
         "threshold": thresholds.value,
         "reference": columns[declared.evaluation.compare.reference],
+        "acceptance": declared.acceptance,
+        "names": names,
     }
+
+
+def _accepted(
+    acceptance: Acceptance, judged: Judged, table: Audited, how: Judging, names: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """A protocol's criteria judged on the primary set; None where it declares none."""
+    primary = judged.record["primary"]
+    rows = judged.parts[primary]
+    evaluation = {
+        "level": how.setting.level,
+        "primary": HELD_OUT,
+        "models": [
+            {"name": names.get(column, column), "sets": {HELD_OUT: plain(scores)}}
+            for column, scores in judged.record["sets"][primary]["models"].items()
+        ],
+    }
+    risks = pd.DataFrame({names.get(column, column): values[rows] for column, values in table.models.items()})
+    judgement = judge_acceptance(
+        acceptance,
+        evaluation,
+        reference=names.get(how.reference, how.reference),
+        held_out=risks,
+        outcome=pd.Series(table.y[rows].astype("int64")),
+    )
+    return None if judgement is None else judgement.to_dict()
 
 
 def _counts(findings: Sequence[AuditFinding]) -> dict[str, int]:
