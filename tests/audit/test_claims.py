@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import norm
 
+from tests.commands import command
 from validkit import stats
 from validkit.audit.claims import arithmetic
 from validkit.audit.claims.checks import ClaimFinding, check_claims
 from validkit.audit.claims.study import REPORTED, Claims, read_claims, template
-from validkit.cli import main
 from validkit.errors import InputError
 
 FILE = Path(__file__).parents[2] / "protocols" / "claims" / "wang-2025.toml"
@@ -381,14 +381,6 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_bytes(b"\xff")
     with pytest.raises(InputError, match="not UTF-8"):
         read_claims(tmp_path / "x.toml")
-
-
-def command(*parts: Any) -> int:
-    try:
-        main([str(part) for part in parts])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def test_the_command_tells_writes_and_gives_a_template(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

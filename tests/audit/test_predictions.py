@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
+from tests.commands import command
 from validkit import stats
 from validkit.audit.predictions import judging
 from validkit.audit.predictions.auditing import audit_predictions, declared_audit
 from validkit.audit.predictions.checks import QUESTIONS
 from validkit.audit.predictions.reading import Roles, header_of, read_predictions
-from validkit.cli import main
 from validkit.cohort.phantom import write_table_phantom
 from validkit.errors import InputError
 from validkit.sections import Bootstrap, Evaluation
@@ -51,14 +51,6 @@ def audited(table: pd.DataFrame, folder: Path, roles: Roles, **how: Any) -> dict
 
 def outcomes(record: Mapping[str, Any], code: str) -> list[str]:
     return [one["outcome"] for one in record["findings"] if one["code"] == code]
-
-
-def command(*parts: Any) -> int:
-    try:
-        main([str(part) for part in parts])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 # --- reading ---------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,6 @@ pytest.importorskip("pint", reason="needs the transfer extra")
 
 from tests.test_bundle import PROTOCOL, Home, run
 from validkit.bundle import Locked, bundle_from_run, read_bundle
-from validkit.cli import main
 from validkit.cohort.phantom import write_table_phantom
 
 HISTOLOGY = {"squamous": "SCC", "adeno": "adeno", "other": "9"}
@@ -43,15 +41,6 @@ def bundle(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def locked(bundle: Path) -> Locked:
     return read_bundle(bundle)
-
-
-def command(*parts: Any) -> int:
-    """What `validkit PARTS` exits with."""
-    try:
-        main([str(part) for part in parts])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def foreign(table: pd.DataFrame) -> pd.DataFrame:

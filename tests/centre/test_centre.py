@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.centre.conftest import MAP, command
+from tests.centre.conftest import MAP
+from tests.commands import command
 from tests.test_bundle import Home
 from validkit.bundle import Locked
 from validkit.centre import centre_protocol, draft_map, home_map, read_map

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.centre.conftest import command
+from tests.commands import command
 from validkit.bundle import Locked
 from validkit.bundle.case_mix import CaseMix
 from validkit.bundle.describing import feature_moments

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tests.archives import forged, packed, unpacked
-from tests.centre.conftest import command
+from tests.commands import command
 from tests.test_bundle import HOSTILE
 from validkit.bundle import archive as archives
 from validkit.bundle.lineage import NAME as LINEAGE

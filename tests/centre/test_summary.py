@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
-from tests.centre.conftest import command
+from tests.commands import command
 from validkit import stats
 from validkit.centre import summary as summary_module
 from validkit.centre.pooling import pool_summaries

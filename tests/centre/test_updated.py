@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.archives import forged, unpacked
-from tests.centre.conftest import command
+from tests.commands import command
 from tests.test_bundle import PROTOCOL, Home, run
 from validkit import stats
 from validkit.bundle import Locked, bundle_from_run, read_bundle

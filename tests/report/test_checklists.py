@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from validkit.cli import main
+from tests.commands import command
 from validkit.errors import InputError
 from validkit.report.checklists import FORMATS, GUIDELINES, checklist, written
 from validkit.report.checklists.answers import ANSWERS
@@ -74,14 +74,6 @@ def test_other_designs_are_told_too(variants: Callable[[str], Path], design: str
     told = {one.item.number: one for one in checklist(variants(design), "tripod-ai")[1]}
     assert told["12a"].status == "from the run"
     assert (told["12d"].status == "from the run") == (design == "sites")
-
-
-def command(*parts: Any) -> int:
-    try:
-        main([str(part) for part in parts])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def test_the_command(complete_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

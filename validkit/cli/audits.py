@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,11 +74,8 @@ def audit(
     record = audit_predictions(predictions, roles, **given)
     if out is not None:
         from validkit.report.audited import audit_page
-        from validkit.store import to_json, write_text
 
-        out.mkdir(parents=True, exist_ok=True)
-        write_text(out / "audit.json", to_json(record))
-        write_text(out / "report.html", audit_page(record))
+        _write(out, "audit.json", record, audit_page)
     if as_json:
         print_json(record)
     else:
@@ -87,6 +85,15 @@ def audit(
     failed = fail_on != "never" and bool(worst) and (fail_on == "concern" or worst[0] == "fail")
     if failed or (accepted and accepted["exit_code"]):
         raise typer.Exit(1)
+
+
+def _write(out: Path, name: str, record: dict[str, Any], page: Callable[[Mapping[str, Any]], str]) -> None:
+    """The record and its page, into a folder that is made where it is absent."""
+    from validkit.store import to_json, write_text
+
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / name, to_json(record))
+    write_text(out / "report.html", page(record))
 
 
 def _say(record: dict[str, Any], out: Path | None) -> None:
@@ -147,11 +154,8 @@ def claims(
     record = audit_claims(study)
     if out is not None:
         from validkit.report.claimed import claims_page
-        from validkit.store import to_json, write_text
 
-        out.mkdir(parents=True, exist_ok=True)
-        write_text(out / "claims.json", to_json(record))
-        write_text(out / "report.html", claims_page(record))
+        _write(out, "claims.json", record, claims_page)
     if as_json:
         print_json(record)
     else:
