@@ -132,6 +132,17 @@ def test_words_for_the_outcome(tmp_path: Path) -> None:
     assert found.y.sum() == (table["y"] == "yes").sum()
 
 
+def test_numbers_and_truths_for_the_outcome(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("y,p\n1.00,0.3\n0,0.2\ntrue,0.4\nFALSE,0.1\n", encoding="utf-8")
+    assert read_predictions(tmp_path / "p.csv", Roles("y", ("p",))).y.tolist() == [1, 0, 1, 0]
+
+
+def test_percent_are_told_from_scores(tmp_path: Path) -> None:
+    table = patients(300)
+    found = audited(table.assign(risk=100 * table["risk"]), tmp_path, Roles("y", ("risk",)))
+    assert any("divide by 100" in one["why"] for one in found["findings"] if one["code"] == "scores")
+
+
 # --- R's numbers -----------------------------------------------------------------------------------
 
 needs_reference = pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/reference")

@@ -189,7 +189,8 @@ def _scores(c: _Context) -> list[AuditFinding]:
                 _finding(
                     "scores",
                     "concern",
-                    f"values run from {values.min():.4g} to {values.max():.4g}: a score, which can rank and no more",
+                    f"values run from {values.min():.4g} to {values.max():.4g}: {_kind(values)}, which can "
+                    "rank and no more",
                     model=name,
                     evidence=evidence,
                     advice="ask for the risks; until then nothing can be said of calibration or net benefit",
@@ -199,6 +200,12 @@ def _scores(c: _Context) -> list[AuditFinding]:
             why = f"values run from {values.min():.4g} to {values.max():.4g}"
             found.append(_finding("scores", "pass", why, model=name, evidence=evidence))
     return found
+
+
+def _kind(values: np.ndarray) -> str:
+    """A score, or what looks like percent."""
+    percent = values.min() >= 0 and 20 < values.max() <= 100
+    return "a score (risks in percent? divide by 100)" if percent else "a score"
 
 
 # --- discrimination and calibration ----------------------------------------------------------------

@@ -306,19 +306,13 @@ class _Collected:
             return -1
         if self.roles.event is not None:
             return int(name == self.roles.event)
-        plain = {
-            "0": 0,
-            "1": 1,
-            "0.0": 0,
-            "1.0": 1,
-            "true": 1,
-            "false": 0,
-            "True": 1,
-            "False": 0,
-            "TRUE": 1,
-            "FALSE": 0,
-        }
-        return plain.get(name, -2)
+        if name.casefold() in ("true", "false"):
+            return int(name.casefold() == "true")
+        try:
+            value = float(name)
+        except ValueError:
+            return -2
+        return int(value) if value in (0.0, 1.0) else -2
 
     def _numbers(self, name: str, column: Any) -> NDArray[np.float64]:
         import pyarrow as pa
