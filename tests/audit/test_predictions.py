@@ -125,6 +125,17 @@ def test_a_column_has_one_role() -> None:
         Roles("y", ())
 
 
+@pytest.mark.parametrize("name", ["p.csv", "p.parquet"])
+def test_rows_without_a_label_bear_none(tmp_path: Path, name: str) -> None:
+    table = patients(60)
+    table["place"] = table["place"].where(np.arange(60) % 7 != 0, None)
+    table["risk"] = table["risk"].where(np.arange(60) % 11 != 0)
+    found = read_predictions(written(table, tmp_path, name), Roles("y", ("risk",), site="place"))
+    kept = table[table["risk"].notna()]
+    assert [found.site.names[k] for k in found.site.codes] == kept["place"].fillna("").tolist()  # type: ignore[union-attr]
+    assert np.array_equal(found.models["risk"], kept["risk"])
+
+
 def test_words_for_the_outcome(tmp_path: Path) -> None:
     table = patients(40)
     table["y"] = np.where(table["y"] == 1, "yes", "no")

@@ -18,10 +18,10 @@ from validkit import stats
 from validkit.acceptance import judge as judge_acceptance
 from validkit.engine import Reporter, map_tasks
 from validkit.evaluate.designs import by_split, corrected, pooled_sites, primary
-from validkit.evaluate.judging import MOST_REPLICATES, Operating, grid, judge, plain
 from validkit.evaluate.several import from_patients, over_copies
 from validkit.evaluate.tables import CROSS_FITTED, SETS, complete, main_of, repeated, wide
 from validkit.evaluate.thresholds import thresholds
+from validkit.judging import MOST_REPLICATES, Operating, grid, judge, plain
 from validkit.plan import CORRECTED, HELD_OUT, TRAINING, Plan
 from validkit.protocol import Protocol
 from validkit.sections import Evaluation, InternalExternal
@@ -176,7 +176,7 @@ def _once(study: _Study, rows: pd.DataFrame, part: str, cuts: Mapping[str, float
     y = study.outcome.loc[several.patients].to_numpy()
     p, cut = several.mean
     operating = Operating(cut, rule)
-    result = judge(y, p, part, operating, study.setting, study.seed)
+    result = judge(y, p, operating, study.setting, study.seed, predictions=SETS[part][1], fitted_here=part == TRAINING)
     clusters = None if study.clusters is None else study.clusters.loc[several.patients].to_numpy()
     if clusters is not None or (several.several and study.setting.combine != "average"):
         result = from_patients(result, y, several, operating, study.setting, study.seed, clusters)

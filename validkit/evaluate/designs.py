@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from validkit import stats
-from validkit.evaluate.judging import METRIC_OF
+from validkit.judging import METRIC_OF
 from validkit.plan import CORRECTED, HELD_OUT, Plan
 from validkit.sections import Evaluation, InternalExternal
 from validkit.stats import METRICS

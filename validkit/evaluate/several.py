@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from validkit import stats
-from validkit.evaluate.judging import DECIDED, METRIC_OF, MOST_REPLICATES, Operating
 from validkit.evaluate.tables import Repeated
+from validkit.judging import DECIDED, METRIC_OF, MOST_REPLICATES, Operating
 from validkit.sections import Evaluation
 from validkit.stats import METRICS, Estimate
 

@@ -7,16 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from validkit import __version__
-from validkit.acceptance import judge as judge_acceptance
 from validkit.audit.predictions.checks import AuditFinding, check_table
 from validkit.audit.predictions.judging import LARGE, Judged, Judging, judge_table
 from validkit.audit.predictions.reading import Audited, Roles, read_predictions
 from validkit.errors import InputError
-from validkit.evaluate.judging import plain
-from validkit.plan import HELD_OUT
+from validkit.judging import plain
 from validkit.sections import Acceptance, Evaluation
 from validkit.wording import nearest
 
@@ -121,6 +117,11 @@ def _accepted(
     acceptance: Acceptance, judged: Judged, table: Audited, how: Judging, names: Mapping[str, str]
 ) -> dict[str, Any] | None:
     """A protocol's criteria judged on the primary set; None where it declares none."""
+    import pandas as pd
+
+    from validkit.acceptance import judge as judge_acceptance
+    from validkit.plan import HELD_OUT
+
     primary = judged.record["primary"]
     rows = judged.parts[primary]
     evaluation = {

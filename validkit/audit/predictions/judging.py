@@ -8,15 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from validkit import stats
 from validkit.audit.predictions.reading import Audited, Labels
-from validkit.evaluate.judging import Operating, grid, judge
-from validkit.evaluate.several import from_patients
-from validkit.evaluate.tables import Repeated
-from validkit.plan import HELD_OUT
+from validkit.judging import Operating, grid, judge
 from validkit.sections import Evaluation
 from validkit.stats.intervals import z_of
 from validkit.stats.results import Estimate
@@ -130,14 +126,18 @@ def _risk(y: Outcome, p: Numbers, how: Judging, clusters: NDArray[np.int64] | No
         setting = setting.model_copy(update={"bootstrap": setting.bootstrap.model_copy(update={"replicates": 0})})
     own_y, own_p = y[rows], p[rows]
     operating = Operating(np.full(len(rows), cut), rule)
-    result = judge(own_y, own_p, HELD_OUT, operating, setting, how.seed, twice=False)
+    result = judge(own_y, own_p, operating, setting, how.seed, predictions="as given", twice=False)
     if clusters is not None:
+        import pandas as pd
+
+        from validkit.evaluate.several import from_patients
+        from validkit.evaluate.tables import Repeated
+
         index = pd.RangeIndex(len(rows))
         repeated = Repeated(index, own_p[None, :], operating.cuts[None, :])
         result = from_patients(result, own_y, repeated, operating, setting, how.seed, clusters[rows])
         area = stats.clustered_auc(own_y, own_p, clusters[rows], level=setting.level)
         result |= {"auc": area, "measures": {**result["measures"], "auc": area}}
-    result["predictions"] = "as given"
     if len(y) > LARGE:
         result = _whole(result, y, p, cut, how, clusters)
     return {"score": False, **result}

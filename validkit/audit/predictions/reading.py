@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -216,6 +217,19 @@ def _invalid(file: Path, columns: Sequence[str], said: str) -> str:
     return f"{file} cannot be read: {said.splitlines()[0]}"
 
 
+def _numbers_of(array: Any, kind: Any, absent: float) -> NDArray[Any]:
+    """(n,) numbers of an Arrow array, `absent` where it has none; Arrow's own way loads pandas, half a second."""
+    if not len(array):
+        return np.empty(0, dtype=kind)
+    valid, data = array.buffers()
+    rows = slice(array.offset, array.offset + len(array))
+    found = np.frombuffer(data, dtype=kind, count=rows.stop)[rows].copy()
+    if array.null_count:
+        bits = np.unpackbits(np.frombuffer(valid, dtype=np.uint8), count=rows.stop, bitorder="little")
+        found[bits[rows] == 0] = absent
+    return found
+
+
 class _Collected:
     """The columns as numbers, grown batch by batch."""
 
@@ -278,7 +292,7 @@ class _Collected:
         if self.roles.event is not None:
             self._one_other({name for name in names if name and name not in NOTHING and name != self.roles.event})
         meaning = np.array([self._meaning(name) for name in names] or [-1], dtype=np.int8)
-        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        codes = _numbers_of(encoded.indices, np.int32, -1)
         y = np.where(codes >= 0, meaning[codes], -1).astype(np.int8)
         if (y == -2).any():
             first = int(np.argmax(y == -2))
@@ -321,7 +335,7 @@ class _Collected:
             values = column.cast(pa.float64())
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise InputError(f"{self.file}: column {name!r} holds {column.type}, not {FLOAT}: {error}") from error
-        found = np.array(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+        found = _numbers_of(values, np.float64, math.nan)
         if np.isinf(found).any():
             row = self.rows + int(np.argmax(np.isinf(found))) + 1
             raise InputError(f"{self.file}: row {row}, column {name!r} is infinite; needed is {FLOAT}")
@@ -331,11 +345,14 @@ class _Collected:
         import pyarrow.compute as pc
 
         texts = pc.cast(column, "string") if str(column.type) not in ("string", "large_string") else column
-        encoded = pc.dictionary_encode(pc.fill_null(texts, ""))
+        encoded = pc.dictionary_encode(texts)
         here = [codes.setdefault(str(label), len(codes)) for label in encoded.dictionary.to_pylist()]
         if len(codes) > MOST_LABELS and name != self.roles.cluster:
             raise InputError(
                 f"{self.file}: column {name!r} has more than {MOST_LABELS} different values; it is no site, split or "
                 "subgroup. A patient's number is the cluster (--cluster)"
             )
-        return np.array(here, dtype=np.int32)[encoded.indices.to_numpy(zero_copy_only=False)]
+        places = _numbers_of(encoded.indices, np.int32, -1)
+        if (places < 0).any():
+            here.append(codes.setdefault("", len(codes)))  # the last one: what -1 points at
+        return np.array(here, dtype=np.int32)[places]

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 
 from validkit import stats
-from validkit.evaluate.tables import SETS
-from validkit.plan import TRAINING
 from validkit.sections import Evaluation
 
 DISTANCES = ("ici", "e50", "e90", "emax", "eci")
@@ -56,19 +54,21 @@ class Operating:
 def judge(
     y: np.ndarray,
     p: np.ndarray,
-    part: str,
     operating: Operating,
     setting: Evaluation,
     seed: int,
     *,
+    predictions: str,
+    fitted_here: bool = False,
     twice: bool = True,
 ) -> dict[str, Any]:
     """The statistics of `p` for `y` as results, by their name in evaluation.json; "measures": all of the registry.
 
+    predictions : what they are, for the record; fitted_here : whether the model was fitted to these patients
     twice : whether the AUC has an interval by the bootstrap too, as auc_bootstrap
     seed : of every draw; each model and set starts from it anew, so that all are judged on the same drawn patients
     """
-    result = _statistics(y, p, part, operating, setting)
+    result = {"predictions": predictions, **_statistics(y, p, operating, setting, fitted_here=fitted_here)}
     if twice and setting.bootstrap.replicates:
         result["auc_bootstrap"] = _auc_bootstrap(y, p, setting, np.random.default_rng(seed))
     result["measures"] = _measures(y, p, operating, setting, seed)
@@ -78,9 +78,10 @@ def judge(
 def _statistics(
     y: np.ndarray,
     p: np.ndarray,
-    part: str,
     operating: Operating,
     setting: Evaluation,
+    *,
+    fitted_here: bool,
 ) -> dict[str, Any]:
     level = setting.level
     decided, cut = operating.decided(p)
@@ -89,14 +90,13 @@ def _statistics(
     return {
         "n": len(y),
         "events": int(y.sum()),
-        "predictions": SETS[part][1],
         "auc": stats.auc(y, p, level=level, method=setting.auc),
         "brier": stats.brier(y, p, level=level),
         "scaled_brier": stats.scaled_brier(y, p, level=level),
         "slope": stats.calibration_slope(y, p, level=level),
         "calibration_in_the_large": stats.calibration_in_the_large(y, p, level=level),
         "oe": stats.observed_expected(y, p, level=level),
-        "hosmer_lemeshow": stats.hosmer_lemeshow(y, p, groups=groups, fitted_here=part == TRAINING),
+        "hosmer_lemeshow": stats.hosmer_lemeshow(y, p, groups=groups, fitted_here=fitted_here),
         "threshold": {"value": operating.value, "rule": operating.words()},
         "accuracy": stats.accuracy(y, decided, threshold=cut, level=level),
         "sensitivity": stats.sensitivity(y, decided, threshold=cut, level=level),
