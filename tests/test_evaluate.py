@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from validkit import judging as module
 from validkit import stats
 from validkit.evaluate import MOST_REPLICATES, SETS, evaluate
-from validkit.evaluate import judging as module
 from validkit.sections import Evaluation
 from validkit.stats import METRICS
 from validkit.store import to_json
