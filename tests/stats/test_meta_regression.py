@@ -30,7 +30,7 @@ def test_units_of_a_covariate_do_not_matter(seed: int, unit: float, origin: floa
 
 
 def test_the_type_one_error_and_the_coverage_are_as_stated() -> None:
-    rng, false, covered, runs = np.random.default_rng(1), 0, 0, 600
+    rng, false, covered, runs = np.random.default_rng(1), 0, 0, 300
     for _ in range(runs):
         y, se, x = draw(rng, 12, 0.0, 0.3)
         false += meta_regression(y, se=se, covariates=x).tests[1].p_value < 0.05

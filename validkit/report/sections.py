@@ -85,7 +85,7 @@ def _model(run: Run, figure: Figures) -> list[Chapter]:
 
 def _transfer(run: Run, figure: Figures) -> list[Block]:
     blocks = attempt("The check of this centre", lambda: check_blocks(run))
-    if run.stage("bundle").get("harmonisation"):
+    if run.records_of("bundle").get("harmonisation"):
         blocks += attempt("Harmonisation", lambda: harmonisation_blocks(run))
     blocks += attempt("What differs from home", lambda: transfer_blocks(run))
     blocks.append(figure["11-home-and-here"])
