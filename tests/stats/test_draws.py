@@ -6,12 +6,15 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from validkit.errors import InputError
 from validkit.stats import kernels
 from validkit.stats.checks import check_clusters
 from validkit.stats.draws import (
+    _count_side_by_side,
     available_threads,
     bca_limits,
     draw_plan,
@@ -271,3 +274,21 @@ def test_cluster_labels_of_several_kinds_and_what_is_no_label() -> None:
         check_clusters([[1], [1, 2], [3]], 3)
     with pytest.raises(InputError, match="`clusters` must hold one label for each of 2 patients"):
         check_clusters([np.zeros((2, 2)), np.zeros((2, 3))], 2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**63 - 1),
+    sizes=st.lists(st.integers(0, 40), min_size=1, max_size=3),
+    start=st.integers(0, 1000),
+    count=st.integers(1, 30),
+)
+def test_draws_without_compiled_code_are_the_same(seed: int, sizes: list[int], start: int, count: int) -> None:
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    members = np.random.default_rng(sum(sizes)).permutation(offsets[-1]).astype(np.int64)
+    if len(sizes) == 1:
+        members = np.arange(offsets[-1])
+    compiled, plain = (np.zeros((count, offsets[-1]), dtype=np.int32) for _ in range(2))
+    kernels.counts(seed, start, start + count, members, offsets, compiled)
+    _count_side_by_side(seed, start, members, offsets, plain)
+    assert np.array_equal(compiled, plain)
