@@ -39,9 +39,11 @@ def write_updated(
     Raises InputError where the model has several imputed copies, or rows of patients would travel unasked.
     """
     told = locked.manifest
-    kept = {name: data for name, data in unpack(parent).items() if name in told.members}
-    files = {name: data for name, data in kept.items() if name not in ("protocol.json", NAME)}
-    files = {name: data for name, data in files.items() if not name.startswith("reference.")}
+    files = {
+        name: data
+        for name, data in unpack(parent).items()
+        if name in told.members and name not in ("protocol.json", NAME) and not name.startswith("reference.")
+    }
     files[NAME] = Lineage(steps=(*locked.updates, step)).bytes
     return write_bundle(
         out,
@@ -57,7 +59,7 @@ def write_updated(
 
 def _facts(told: Manifest, step: Step, performance: Mapping[str, Any], threshold: float | None) -> Facts:
     own = next(one for one in told.models if one.name == step.model)
-    label = own.label if own.label.endswith(")") and told.updates else f"{own.label} (updated)"
+    label = own.label if told.updates else f"{own.label} (updated)"
     others = {one.name: "was not updated" for one in told.models if one.name != step.model}
     return Facts(
         cohort=told.cohort,

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from validkit.bundle.case_mix import QUANTILES, CaseMix, Spread
-from validkit.centre.measures import finite
-from validkit.stats import adjust_p_values
+from validkit.centre.measures import add_holm, finite
 from validkit.stats.results import NAN, TestResult
 
 __all__ = ["columns_here", "drift_record", "drift_test", "levels_test"]
@@ -101,7 +100,7 @@ def drift_record(
         missing = {"missing_there": home_counts.get("", 0), "missing_here": counts.get("", 0)}
         blank = dict.fromkeys(("mean_there", "mean_here", "shift", "spread"))
         rows.append({"name": name, "kind": "predictor", **blank, **missing, "levels": shares, "test": test.to_dict()})
-    _adjust(rows)
+    add_holm(rows)
     rows.sort(key=lambda row: (row["p_adjusted"] is None, row["p_adjusted"] or 0.0, -abs(row["shift"] or 0.0)))
     return {"tested": sum(row["p_adjusted"] is not None for row in rows), "rows": rows}
 
@@ -116,15 +115,6 @@ def _strata(home: Spread) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if len(shares) > 1 and shares[-1] == 0:  # nobody at home lies above the last edge
         edges, shares = edges[:-1], shares[:-1]
     return edges, shares
-
-
-def _adjust(rows: list[dict[str, Any]]) -> None:
-    there = [row for row in rows if row["test"]["p_value"] is not None]
-    adjusted: Any = adjust_p_values([row["test"]["p_value"] for row in there], method="holm") if there else []
-    for row in rows:
-        row["p_adjusted"] = None
-    for row, p in zip(there, adjusted, strict=True):
-        row["p_adjusted"] = float(p)
 
 
 def columns_here(mix: CaseMix, predictors: pd.DataFrame, images: pd.DataFrame | None, features: Any) -> pd.DataFrame:

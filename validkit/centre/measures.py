@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,9 @@ from validkit import stats
 from validkit.bundle.describing import inside
 from validkit.stats.intervals import mean_estimate
 from validkit.stats.likelihood_scores import log_losses
-from validkit.stats.results import Estimate
+from validkit.stats.results import NAN, Estimate
 
-__all__ = ["MEASURES", "finite", "loss_differences"]
+__all__ = ["MEASURES", "add_holm", "finite", "loss_differences"]
 
 MEASURES: Mapping[str, Callable[..., Estimate]] = {
     "auc": stats.auc,
@@ -28,6 +29,14 @@ MEASURES: Mapping[str, Callable[..., Estimate]] = {
 def finite(value: float) -> float | None:
     """The number, or None (null) where it is undefined."""
     return value if math.isfinite(value) else None
+
+
+def add_holm(rows: Sequence[dict[str, Any]]) -> None:
+    """Give each row of a test as record `p_adjusted`, by Holm over them; None where the p value is undefined."""
+    p_values = [row["test"]["p_value"] for row in rows]
+    adjusted = stats.adjust_p_values([NAN if p is None else p for p in p_values], method="holm")
+    for row, p in zip(rows, adjusted.tolist(), strict=True):
+        row["p_adjusted"] = finite(p)
 
 
 def loss_differences(

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from validkit.centre.measures import finite
+from validkit.centre.measures import add_holm, finite
 from validkit.centre.summary import Measure, SiteSummary
 from validkit.errors import InputError
-from validkit.stats import adjust_p_values, probability_new_site
+from validkit.stats import probability_new_site
 from validkit.stats.intervals import z_of
 from validkit.stats.meta_regression import meta_regression
 from validkit.stats.pooling import PooledEstimate, pool
@@ -234,11 +234,7 @@ def _regressions(
                 "r2": finite(found.r2),
             }
         )
-    p_values = [row["test"]["p_value"] for row in rows]
-    there = [p for p in p_values if p is not None]
-    adjusted = iter(np.asarray(adjust_p_values(there, method="holm")).tolist() if there else [])
-    for row, p in zip(rows, p_values, strict=True):
-        row["p_adjusted"] = None if p is None else next(adjusted)
+    add_holm(rows)
     return {"why": "", "rows": rows}
 
 

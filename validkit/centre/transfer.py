@@ -20,7 +20,7 @@ from validkit.bundle.case_mix import CaseMix, Effects, LinearPredictor, Told
 from validkit.bundle.describing import clinical_columns, effects_here, linear_predictor, mean_risks, sd_error
 from validkit.centre.curves import calibration_at_home, decision_at_home
 from validkit.stats import adjust_p_values, auc, calibration_in_the_large
-from validkit.stats.intervals import z_of
+from validkit.stats.intervals import two_sided_p, z_of
 from validkit.stats.membership import Membership, compare_spreads, membership
 from validkit.stats.predictor_effects import PredictorEffects, compare_effects
 from validkit.stats.results import NAN, Estimate, Record, TestResult
@@ -271,13 +271,12 @@ def _smallest(p_values: list[float]) -> float:
 def _normal_p(difference: Estimate) -> float:
     if not difference.se > 0:
         return NAN
-    return float(2 * special.ndtr(-abs(difference.value / difference.se)))
+    return two_sided_p(difference.value / difference.se)
 
 
 def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    names = [name for name, p in p_values.items() if not math.isnan(p)]
-    adjusted: Any = adjust_p_values([p_values[name] for name in names], method="holm") if names else []
-    return {**dict.fromkeys(p_values, NAN), **{n: float(p) for n, p in zip(names, adjusted, strict=True)}}
+    adjusted = adjust_p_values(list(p_values.values()), method="holm")
+    return dict(zip(p_values, adjusted.tolist(), strict=True))
 
 
 def _plain(value: Any) -> Any:

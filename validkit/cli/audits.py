@@ -116,8 +116,13 @@ def _say(record: dict[str, Any], out: Path | None) -> None:
     accepted = record.get("acceptance")
     if accepted:
         console.print(f"acceptance: {accepted['overall']}", markup=False, highlight=False)
-    counts = ", ".join(f"{n} {outcome}" for outcome, n in record["counts"].items())
-    console.print(f"{len(record['findings'])} questions: {counts}", markup=False, highlight=False)
+    _say_counts(console, "questions", len(record["findings"]), record["counts"], out)
+
+
+def _say_counts(console: Console, what: str, total: int, counts: Mapping[str, int], out: Path | None) -> None:
+    """How many there were of each answer, and where the report lies."""
+    told = ", ".join(f"{n} {answer}" for answer, n in counts.items())
+    console.print(f"{total} {what}: {told}", markup=False, highlight=False)
     if out is not None:
         console.print(f"report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
 
@@ -172,10 +177,7 @@ def _say_claims(record: dict[str, Any], out: Path | None) -> None:
             if finding["verdict"] == verdict:
                 line = f"{verdict}: {finding['what']}: {finding['why']}"
                 console.print(line, style=colour, markup=False, highlight=False, soft_wrap=True)
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in record["counts"].items() if n)
-    console.print(f"{len(record['findings'])} checks: {counts}", markup=False, highlight=False)
-    if out is not None:
-        console.print(f"report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
+    _say_counts(console, "checks", len(record["findings"]), {v: n for v, n in record["counts"].items() if n}, out)
 
 
 def checklist(

@@ -15,7 +15,7 @@ from validkit import stats
 from validkit.audit.claims import arithmetic
 from validkit.audit.claims.study import REPORTED, Auc, Claims, Sample, decimals, number
 from validkit.audit.findings import plain
-from validkit.stats.intervals import z_of
+from validkit.stats.intervals import two_sided_p, wilson, z_of
 
 __all__ = ["VERDICTS", "ClaimFinding", "check_claims"]
 
@@ -248,7 +248,7 @@ def _proportions(claims: Claims) -> Iterator[ClaimFinding]:
             yield found
             continue
         count = one.count if one.count is not None else found.evidence["possible"][0]
-        low, high = _wilson(count, whole)
+        low, high = map(float, wilson(count, whole, 0.95))
         yield ClaimFinding(
             "proportion",
             "consistent",
@@ -258,12 +258,6 @@ def _proportions(claims: Claims) -> Iterator[ClaimFinding]:
             "",
             GRIM,
         )
-
-
-def _wilson(k: int, n: int) -> tuple[float, float]:
-    z = z_of(0.95)
-    middle, half = (k + z**2 / 2) / (n + z**2), z * math.sqrt(k * (n - k) / n + z**2 / 4) / (n + z**2)
-    return middle - half, middle + half
 
 
 def _odds_ratios(claims: Claims) -> Iterator[ClaimFinding]:
@@ -278,7 +272,7 @@ def _odds_ratios(claims: Claims) -> Iterator[ClaimFinding]:
         off, slack = arithmetic.log_middle(one.value, one.low, one.high)
         se = (math.log(b) - math.log(a)) / (2 * z_of(one.level))
         z = math.log(v) / se if se > 0 else math.inf
-        p = float(2 * special.ndtr(-abs(z)))
+        p = two_sided_p(z)
         evidence = {"se_log": se, "z": z, "p": p, "off_middle": off, "rounding": slack, "printed_p": one.p}
         contradiction = _p_against(one.p, z, se, slack)
         if contradiction:
@@ -300,7 +294,7 @@ def _p_against(printed: str | None, z: float, se: float, slack: float) -> str:
         return ""
     text = printed.replace(" ", "")
     spread = slack / se + 0.02 * abs(z) if se > 0 else math.inf
-    least, most = (float(2 * special.ndtr(-max(abs(z) + d, 0.0))) for d in (spread, -spread))
+    least, most = (two_sided_p(max(abs(z) + d, 0.0)) for d in (spread, -spread))
     if text.startswith("<"):
         return "" if least < float(text[1:]) else ": it is no smaller"
     if text.startswith(">"):

@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy import special
 
 from validkit.audit.findings import plain
 from validkit.audit.predictions.judging import LEAST, TRAINED, Judged, Judging
 from validkit.audit.predictions.reading import Audited
-from validkit.stats.intervals import z_of
+from validkit.stats.intervals import clopper_pearson, z_of
 
 __all__ = ["QUESTIONS", "AuditFinding", "check_table"]
 
@@ -434,7 +433,7 @@ def _prevalence(c: _Context) -> list[AuditFinding]:
     if c.prevalence is None:
         why = f"none was stated (--prevalence); here it is {events / n:.3f}"
         return [_finding("prevalence", "not applicable", why)]
-    low, high = _exact(events, n, c.how.setting.level)
+    low, high = map(float, clopper_pearson(events, n, c.how.setting.level))
     evidence = {"stated": c.prevalence, "here": events / n, "low": low, "high": high}
     inside = low <= c.prevalence <= high
     why = f"{events / n:.3f} [{low:.3f}, {high:.3f}] here, {c.prevalence:g} stated"
@@ -442,14 +441,6 @@ def _prevalence(c: _Context) -> list[AuditFinding]:
     method = "Clopper and Pearson, Biometrika 26 (1934) 404-413"
     outcome: Outcome = "pass" if inside else "concern"
     return [_finding("prevalence", outcome, why, evidence=evidence, advice="" if inside else advice, method=method)]
-
-
-def _exact(events: int, n: int, level: float) -> tuple[float, float]:
-    """Clopper and Pearson's interval of a share."""
-    tail = (1 - level) / 2
-    low = 0.0 if events == 0 else float(special.betaincinv(events, n - events + 1, tail))
-    high = 1.0 if events == n else float(special.betaincinv(events + 1, n - events, 1 - tail))
-    return low, high
 
 
 # --- models compared, and one test -----------------------------------------------------------------

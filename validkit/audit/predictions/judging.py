@@ -205,7 +205,8 @@ def _comparisons(
             for k, a in enumerate(names)
             for b in names[k + 1 :]
         ]
-        found["auc"] = {"pairs": pairs, "p_adjusted": _adjusted([one.test.p_value for one in pairs], adjust)}
+        adjusted = stats.adjust_p_values([one.test.p_value for one in pairs], method=adjust)
+        found["auc"] = {"pairs": pairs, "p_adjusted": adjusted.tolist()}
     if not scores and clusters is None:
         rest = [name for name in names if name != how.reference]
         found["brier"] = [
@@ -213,13 +214,6 @@ def _comparisons(
             for name in rest
         ]
     return found
-
-
-def _adjusted(p_values: Sequence[float], method: str) -> list[float]:
-    """Adjusted p values; those that are undefined stay so and do not count."""
-    there = [p for p in p_values if not math.isnan(p)]
-    adjusted = iter(np.asarray(stats.adjust_p_values(there, method=method)).tolist() if there else [])
-    return [math.nan if math.isnan(p) else float(next(adjusted)) for p in p_values]
 
 
 # --- subgroups and sites ---------------------------------------------------------------------------
@@ -234,9 +228,9 @@ def _groups(
         rows = [
             _group(y, p, labels.codes == k, label, how, score=name in scores) for k, label in enumerate(labels.names)
         ]
-        for row, q in zip(
-            rows, _adjusted([row["difference"].test.p_value for row in rows], how.setting.compare.adjust), strict=True
-        ):
+        p_values = [row["difference"].test.p_value for row in rows]
+        adjusted = stats.adjust_p_values(p_values, method=how.setting.compare.adjust)
+        for row, q in zip(rows, adjusted.tolist(), strict=True):
             row["p_adjusted"] = q
         found[name] = rows
     return found
