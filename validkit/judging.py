@@ -177,14 +177,3 @@ def grid(setting: Evaluation) -> np.ndarray:
     """The thresholds of the decision curve."""
     curve = setting.decision_curve
     return stats.decision_grid(curve.from_, curve.to, curve.step)
-
-
-def plain(value: Any) -> Any:
-    """Results as plain JSON types, however deep they lie."""
-    if hasattr(value, "to_dict"):
-        return value.to_dict()
-    if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    return value

@@ -22,7 +22,9 @@ from validkit.audit.predictions.checks import QUESTIONS
 from validkit.audit.predictions.reading import Roles, header_of, read_predictions
 from validkit.cohort.phantom import write_table_phantom
 from validkit.errors import InputError
+from validkit.report.audited import audit_page
 from validkit.sections import Bootstrap, Evaluation
+from validkit.store import to_json
 
 QUICK = Evaluation(bootstrap=Bootstrap(replicates=0))
 SHARED = Path(__file__).parents[3] / "shared" / "reference"
@@ -249,6 +251,23 @@ def test_subgroups_are_held_against_all_others(tmp_path: Path) -> None:
     assert rows["x"]["too_small"]
     assert rows["f"]["p_adjusted"] >= rows["f"]["difference"]["test"]["p_value"]
     assert outcomes(found, "classes") == ["concern"]
+
+
+@pytest.mark.parametrize("cluster", [None, "who"])
+def test_a_subgroup_of_one_outcome_alone_is_written_as_undefined(tmp_path: Path, cluster: str | None) -> None:
+    table = patients(300)
+    table["who"] = np.arange(300) // 2
+    table["sex"] = np.where(np.arange(300) % 2 == 0, "f", "m")
+    table.loc[table.index[table["y"] == 0][:5], "sex"] = "x"
+    found = audited(table, tmp_path, Roles("y", ("risk", "extreme"), subgroups=("sex",), cluster=cluster))
+    for model in ("risk", "extreme"):
+        rows = {row["group"]: row for row in found["sets"]["all"]["subgroups"]["sex"][model]}
+        assert rows["x"]["p_adjusted"] is None
+        assert rows["x"]["detectable"] is None
+        assert rows["x"]["difference"]["difference"]["note"]
+        assert 0 <= rows["f"]["p_adjusted"] <= 1
+    assert json.loads(to_json(found)) == found
+    assert "By sex, extreme" in audit_page(found)
 
 
 def test_the_difference_that_could_be_shown_is_found_in_four_of_five_studies() -> None:

@@ -21,10 +21,11 @@ from validkit.evaluate.designs import by_split, corrected, pooled_sites, primary
 from validkit.evaluate.several import from_patients, over_copies
 from validkit.evaluate.tables import CROSS_FITTED, SETS, complete, main_of, repeated, wide
 from validkit.evaluate.thresholds import thresholds
-from validkit.judging import MOST_REPLICATES, Operating, grid, judge, plain
+from validkit.judging import MOST_REPLICATES, Operating, grid, judge
 from validkit.plan import CORRECTED, HELD_OUT, TRAINING, Plan
 from validkit.protocol import Protocol
 from validkit.sections import Evaluation, InternalExternal
+from validkit.stats.results import plain
 
 __all__ = ["CROSS_FITTED", "MOST_REPLICATES", "SETS", "evaluate"]
 

@@ -12,8 +12,8 @@ from validkit.audit.predictions.checks import AuditFinding, check_table
 from validkit.audit.predictions.judging import LARGE, Judged, Judging, judge_table
 from validkit.audit.predictions.reading import Audited, Roles, read_predictions
 from validkit.errors import InputError
-from validkit.judging import plain
 from validkit.sections import Acceptance, Evaluation
+from validkit.stats.results import plain
 from validkit.wording import nearest
 
 __all__ = ["audit_predictions", "declared_audit"]
