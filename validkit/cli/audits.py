@@ -182,7 +182,7 @@ def _say_claims(record: dict[str, Any], out: Path | None) -> None:
 
 def checklist(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    guideline: Annotated[str, typer.Option(help="tripod-ai, clear or metrics.")],
+    guideline: Annotated[str, typer.Option(help="tripod-ai, probast-ai, clear or metrics.")],
     out: Annotated[
         Path | None, typer.Option(help="File to write: .html, .csv or .md; without it, Markdown is printed.")
     ] = None,

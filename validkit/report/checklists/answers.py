@@ -230,7 +230,8 @@ def radiomics(run: Run) -> str:
     record = run.stage("radiomics")
     version = (run.info.get("versions") or {}).get("pyradiomics", "version not recorded")
     width = run.setting("model.radiomics.bin_width")
-    bins = f"bin width {width}" if width else f"{run.setting('model.radiomics.bin_count')} bins"
+    counted = run.setting("model.radiomics.bin_count")
+    bins = f"bin width {width}" if width else f"{counted} bins" if counted else "discretised as the preset declares"
     return (
         f"PyRadiomics {version}, preset {record['preset']}, {bins}; {record['n_features']} features from each outline."
     )

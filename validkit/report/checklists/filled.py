@@ -12,7 +12,8 @@ from pathlib import Path
 from validkit.errors import InputError
 from validkit.report import text
 from validkit.report.checklists.answers import ANSWERS
-from validkit.report.checklists.items import CLEAR, METRICS, TRIPOD_AI, Item
+from validkit.report.checklists.items import CLEAR, METRICS, PROBAST_AI, TRIPOD_AI, Item
+from validkit.report.checklists.probast import SIGNALLED
 from validkit.report.html import Document, render_document
 from validkit.report.page import Cell, Row, Section, table
 from validkit.report.records import NotAvailable, Run, dig, read_run
@@ -23,6 +24,7 @@ __all__ = ["FORMATS", "GUIDELINES", "Filled", "checklist", "written"]
 AUTHORS = "needs the authors"
 GUIDELINES: Mapping[str, tuple[str, tuple[Item, ...]]] = {
     "tripod-ai": ("TRIPOD+AI (Collins et al., BMJ 385 (2024) e078378)", TRIPOD_AI),
+    "probast-ai": ("PROBAST+AI (Moons et al., BMJ 388 (2025) e082505)", PROBAST_AI),
     "clear": ("CLEAR (Kocak et al., Insights Imaging 14 (2023) 75)", CLEAR),
     "metrics": ("METRICS (Kocak et al., Insights Imaging 15 (2024) 8)", METRICS),
 }
@@ -50,7 +52,7 @@ def _filled(run: Run, item: Item) -> Filled:
     if not item.answer:
         return Filled(item, AUTHORS, "")
     try:
-        return Filled(item, "from the run", ANSWERS[item.answer](run))
+        return Filled(item, "from the run", (ANSWERS | SIGNALLED)[item.answer](run))
     except NotAvailable as reason:
         return Filled(item, AUTHORS, str(reason))
 
@@ -112,6 +114,8 @@ def _html(run: Run, guideline: str, filled: Sequence[Filled]) -> str:
 def _said(run: Run, filled: Sequence[Filled]) -> str:
     done = [f for f in filled if f.status != AUTHORS]
     said = f"{len(done)} of {len(filled)} items are answered from the run's records; the others need the authors."
+    if any(f.item.number.endswith(" rating") for f in filled):
+        said += " An answer is evidence; whether it makes a yes, probably yes, probably no or no is the assessor's."
     weights = [f.item.weight for f in filled if f.item.weight is not None]
     if weights:
         told = sum(f.item.weight or 0.0 for f in done)

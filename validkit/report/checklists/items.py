@@ -1,14 +1,16 @@
 """The items of the guidelines, numbered as published and told in our own words; the last word names what answers them.
 
-TRIPOD+AI: Collins et al., BMJ 385 (2024) e078378. CLEAR: Kocak et al., Insights Imaging 14 (2023) 75. METRICS: Kocak et
-al., Insights Imaging 15 (2024) 8, with the weight of each item.
+TRIPOD+AI: Collins et al., BMJ 385 (2024) e078378. PROBAST+AI: Moons et al., BMJ 388 (2025) e082505, whose 16 signalling
+questions on development and 18 on evaluation are numbered by domain in either part, so the chapter tells which part.
+CLEAR: Kocak et al., Insights Imaging 14 (2023) 75. METRICS: Kocak et al., Insights Imaging 15 (2024) 8, with the weight
+of each item.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CLEAR", "METRICS", "TRIPOD_AI", "Item"]
+__all__ = ["CLEAR", "METRICS", "PROBAST_AI", "TRIPOD_AI", "Item"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,73 @@ TRIPOD_AI = (
         ("27a", "Use: how poor or missing input would be handled"),
         ("27b", "Use: what users must do and know"),
         ("27c", "Next steps, with an eye to applicability and generalisability")),
+)  # fmt: skip
+
+
+DEVELOPMENT, EVALUATION = "Development", "Evaluation"
+
+
+def _domains(
+    part: str, rated: str, *domains: tuple[str, tuple[tuple[str, str] | tuple[str, str, str], ...]]
+) -> tuple[Item, ...]:
+    """The signalling questions of a part, each domain ending in the ratings that an assessor gives it."""
+    asked: list[Item] = []
+    for k, (domain, rows) in enumerate(domains, start=1):
+        chapter = f"{part}, domain {k}: {domain}"
+        asked += _items(chapter, *rows, (f"{k} rating", f"{rated}, with its rationale"))
+        if domain != "analysis":
+            asked += _items(chapter, (f"{k} applicability", f"Applicability of the {domain} to the intended use"))
+    return (
+        *asked,
+        *_items(f"{part}, overall", ("overall", f"{rated} over the domains, and applicability over the first three")),
+    )
+
+
+PROBAST_AI = (
+    *_domains(DEVELOPMENT, "Concern about the quality of development",
+        ("participants and data sources", (
+            ("1.1", "Data sources that suit the purpose", "developed_from"),
+            ("1.2", "A study design that suits the purpose"),
+            ("1.3", "Inclusions and exclusions that leave a representative set of patients", "developed_flow"))),
+        ("predictors", (
+            ("2.1", "Predictors defined and assessed alike in all patients", "developed_predictors"),
+            ("2.2", "Predictors pre-processed alike in all patients", "developed_processing"),
+            ("2.3", "Predictors assessed without knowing the outcome"),
+            ("2.4", "Predictors at hand when the model is to be used"))),
+        ("outcome", (
+            ("3.1", "Outcome defined and assessed properly", "developed_outcome"),
+            ("3.2", "Outcome defined and assessed alike in all patients"),
+            ("3.3", "Outcome assessed without using or knowing the predictors"),
+            ("3.4", "A fitting time between predictors and outcome"))),
+        ("analysis", (
+            ("4.1", "Evidence that the sample size is reasonable", "developed_sizes"),
+            ("4.2", "Continuous and categorical predictors handled properly", "developed_handling"),
+            ("4.3", "Patients with missing or censored data handled properly", "developed_missing"),
+            ("4.4", "Where classes were balanced: model or risks recalibrated afterwards", "developed_balance"),
+            ("4.5", "Overfitting countered", "developed_restraint")))),
+    *_domains(EVALUATION, "Risk of bias of the evaluation",
+        ("participants and data sources", (
+            ("1.1", "Data sources that suit the purpose", "source"),
+            ("1.2", "A study design that suits the purpose"),
+            ("1.3", "Inclusions and exclusions that leave a representative set of patients", "flow"))),
+        ("predictors", (
+            ("2.1", "Predictors defined and assessed alike in all patients", "predictors"),
+            ("2.2", "Predictors pre-processed alike in all patients", "processing"),
+            ("2.3", "Predictors assessed without knowing the outcome"),
+            ("2.4", "Predictors at hand when the model is to be used"))),
+        ("outcome", (
+            ("3.1", "Outcome defined and assessed properly", "outcome"),
+            ("3.2", "Outcome defined and assessed alike in all patients"),
+            ("3.3", "Outcome assessed without using or knowing the predictors"),
+            ("3.4", "A fitting time between predictors and outcome"))),
+        ("analysis", (
+            ("4.1", "More than apparent performance was evaluated", "partition"),
+            ("4.2", "Evidence that the sample size is reasonable", "judged_sizes"),
+            ("4.3", "Patients with missing or censored data handled properly", "missing"),
+            ("4.4", "Where classes were balanced: evaluated on patients whose classes were not", "judged_balance"),
+            ("4.5", "Where data were split: evidence that nothing leaked", "guarded"),
+            ("4.6", "Where data were resampled: every step of development repeated in each sample", "repeated"),
+            ("4.7", "Performance evaluated properly: calibration, discrimination, net benefit", "performance")))),
 )  # fmt: skip
 
 CLEAR = (
