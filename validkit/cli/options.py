@@ -23,4 +23,4 @@ CohortPath = Annotated[
 
 def print_json(value: Any) -> None:
     """A value as JSON on standard output."""
-    print(json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True))
+    print(json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False))
