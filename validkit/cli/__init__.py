@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from validkit import __version__
-from validkit.cli import audits, bundles, centres, protocols, records
+from validkit.cli import audits, bundles, centres, certificates, protocols, records
 from validkit.cli.options import AsJson, CohortPath, Device, Engine, LedgerFile, Overrides, ProtocolName, print_json
 from validkit.cli.terminal import Terminal
 from validkit.errors import ValidkitError
@@ -42,6 +42,7 @@ app.add_typer(centres.app, name="summary")
 app.command("audit")(audits.audit)
 app.command("claims")(audits.claims)
 app.command("checklist")(audits.checklist)
+app.command("certify")(certificates.certify)
 app.command("pool")(centres.pool)
 app.command("verify")(records.verify)
 

@@ -11,12 +11,13 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from validkit.errors import InputError
+from validkit.stats.known_limits import told_of_limits
 from validkit.stats.results import Record
 
 MOST_PATIENTS = 1_000_000_000
@@ -254,7 +255,7 @@ def patients(*arguments: str | tuple[str, ...]) -> Callable[[Callable[P, R]], Ca
         def with_patients(*args: P.args, **kwargs: P.kwargs) -> R:
             weights, missing = kwargs.pop("weights", None), str(kwargs.pop("missing", "error"))
             if missing == "error" and weights is None:
-                return function(*args, **kwargs)
+                return cast(R, told_of_limits(function(*args, **kwargs), function.__name__))
             check_choice(missing, ("error", "complete-case"), "missing")
             bound = signature.bind(*args, **kwargs)
             left_out, total = 0, 0
@@ -263,7 +264,7 @@ def patients(*arguments: str | tuple[str, ...]) -> Callable[[Callable[P, R]], Ca
                 ready, dropped, size = _ready(given, weights, missing)
                 bound.arguments.update(ready)
                 left_out, total = left_out + dropped, total + size
-            result = function(*bound.args, **bound.kwargs)
+            result = cast(R, told_of_limits(function(*bound.args, **bound.kwargs), function.__name__))
             return _counted(result, left_out, total) if left_out else result
 
         return with_patients

@@ -1,0 +1,2 @@
+def test_model(validkit_check):
+    validkit_check("predictions.csv", protocol="acceptance.toml")

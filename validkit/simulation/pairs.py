@@ -1,0 +1,49 @@
+"""Two models on the same patients, each with its own AUC and calibration, correlated within either class."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from validkit.errors import InputError
+from validkit.simulation.risks import Risks
+
+__all__ = ["PairedRisks"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PairedRisks:
+    """Models a and b of one population; normal scores of the two correlate by `correlation` among patients of a class.
+
+    a, b : of the same prevalence; correlation in [-1, 1]
+    """
+
+    a: Risks
+    b: Risks
+    correlation: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.a.prevalence != self.b.prevalence:
+            raise InputError(
+                f"`a` and `b` see the same patients, yet prevalences {self.a.prevalence, self.b.prevalence}"
+            )
+        if not -1 <= self.correlation <= 1:
+            raise InputError(f"`correlation` must lie in [-1, 1], not {self.correlation!r}")
+
+    def sample(self, n: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray, FloatArray]:
+        """(y, p of a, p of b), each (n,)."""
+        y = (rng.random(n) < self.a.prevalence).astype(np.int64)
+        first, other = rng.standard_normal((2, n))
+        second = self.correlation * first + math.sqrt(1 - self.correlation**2) * other
+        return y, self.a.reported(self.a.log_odds(y, first)), self.b.reported(self.b.log_odds(y, second))
+
+    def differences(self, *, threshold: float = 0.5) -> dict[str, float]:
+        """True values of a less those of b, by the names of `stats.METRICS`."""
+        a, b = (one.truths(threshold=threshold) for one in (self.a, self.b))
+        return {name: a[name] - b[name] for name in a}

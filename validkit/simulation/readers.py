@@ -1,0 +1,58 @@
+"""Readers who measure the same subjects, with the intraclass correlation as declared."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from validkit.errors import InputError
+
+__all__ = ["Readers"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Readers:
+    """subject + reader + error, each normal: McGraw & Wong's two-way random model with single measurements.
+
+    icc : ICC(2,1), absolute agreement, in [0, 1): the subjects' variance over the whole
+    reader_share : of what is not the subjects' variance, the part between readers, in [0, 1)
+    Reference: McGraw & Wong, Psychol Methods 1 (1996) 30-46.
+    """
+
+    icc: float
+    readers: int = 2
+    reader_share: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.icc < 1:
+            raise InputError(f"`icc` must lie in [0, 1), not {self.icc!r}")
+        if not 0 <= self.reader_share < 1:
+            raise InputError(f"`reader_share` must lie in [0, 1), not {self.reader_share!r}")
+        if self.readers < 2:
+            raise InputError(f"`readers` must be at least 2, not {self.readers!r}")
+
+    @property
+    def variances(self) -> tuple[float, float, float]:
+        """(subjects, readers, error), summing to 1."""
+        rest = 1 - self.icc
+        return self.icc, rest * self.reader_share, rest * (1 - self.reader_share)
+
+    def truth(self, form: str = "ICC(2,1)") -> float:
+        """ICC(2,1) as declared; ICC(3,1), consistency, leaves the readers' variance out."""
+        subjects, readers, error = self.variances
+        whole = {"ICC(2,1)": subjects + readers + error, "ICC(3,1)": subjects + error}
+        if form not in whole:
+            raise InputError(f"`form` must be one of {', '.join(map(repr, whole))}, not {form!r}")
+        return subjects / whole[form]
+
+    def sample(self, subjects: int, rng: np.random.Generator) -> FloatArray:
+        """(subjects, readers) measurements."""
+        scale = [math.sqrt(part) for part in self.variances]
+        by_subject = scale[0] * rng.standard_normal((subjects, 1))
+        by_reader = scale[1] * rng.standard_normal((1, self.readers))
+        return np.asarray(by_subject + by_reader + scale[2] * rng.standard_normal((subjects, self.readers)))
