@@ -176,3 +176,16 @@ def test_groups_of_every_sort_are_the_same_groups():
         for one, two in zip(want, describe(data, other), strict=True):
             assert (one.cells, one.missing, one.smd) == (two.cells, two.missing, two.smd)
             assert repr(one.test) == repr(two.test)
+
+
+def test_three_values_are_enough_for_shapiro() -> None:
+    table = table_one(pd.DataFrame({"age": [18.0, 18.0, 18.3, 19.0]}), [0, 0, 0, 1])
+    assert "18" in repr(table.rows)
+
+
+def test_what_cannot_be_summed_or_ordered_names_its_column() -> None:
+    with pytest.raises(InputError, match="column 'x' holds 1e\\+300, beyond 1e\\+150"):
+        table_one(pd.DataFrame({"x": [1e300, 1.5e300]}), [0, 1])
+    mixed = pd.DataFrame({"stage": pd.Series(["see letter", 1.0, 2.0, 1.0], dtype=object)})
+    with pytest.raises(InputError, match="column 'stage' mixes float and str, which have no order"):
+        table_one(mixed, [0, 1, 0, 1])

@@ -44,6 +44,17 @@ def check_size(rows: int, columns: int) -> None:
         )
 
 
+def check_finite(pixels: np.ndarray) -> None:
+    """Refuse pixels that are NaN or infinite."""
+    odd = int(np.count_nonzero(~np.isfinite(pixels)))
+    if odd:
+        raise ImageError(
+            "not-finite",
+            f"{odd} of {pixels.size} pixels are NaN or infinite",
+            "export the image with a number in every pixel",
+        )
+
+
 def unreadable(format_: str, error: Exception | str) -> ImageError:
     """The error for a file whose content is damaged or incomplete."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from validkit.cohort.decoded import Decoded, grey
+from validkit.cohort.decoded import Decoded, check_finite, grey
 from validkit.cohort.faults import ImageError
 from validkit.cohort.geometry import Frame
 
@@ -125,13 +125,7 @@ def read_image(path: Path | str, *, colour: Colour = "refuse") -> Image:
     if pixels.size == 0:
         raise ImageError("unreadable", "the image has no pixels", "export it again")
     if pixels.dtype.kind == "f":
-        odd = int(np.count_nonzero(~np.isfinite(pixels)))
-        if odd:
-            raise ImageError(
-                "not-finite",
-                f"{odd} of {pixels.size} pixels are NaN or infinite",
-                "export the image with a number in every pixel",
-            )
+        check_finite(pixels)
     if pixels.min() == pixels.max():
         raise ImageError(
             "blank-image", f"every pixel is {pixels.flat[0]:g}", "find the right file; this one shows nothing"

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from validkit.cohort.decoded import Decoded, check_size, several, unreadable
+from validkit.cohort.decoded import Decoded, check_finite, check_size, several, unreadable
 from validkit.cohort.faults import ImageError
 from validkit.cohort.geometry import Frame
 from validkit.errors import MissingExtraError
@@ -119,13 +119,16 @@ def _frame(image: Any, kept: tuple[int, int]) -> Frame:
 
 
 def _check_nifti(path: Path) -> None:
-    """Refuse a NIfTI file shorter than its header announces: SimpleITK fills the rest with what is in memory."""
+    """Refuse what SimpleITK mends without a word: pixels that are not there, and floats that are not finite.
+
+    It fills a file shorter than its header announces with what is in memory, and reads NaN and infinity as 0.
+    """
     if not path.name.lower().endswith((".nii", ".nii.gz")):
         raise ImageError("format", f"a NIfTI file must end in .nii or .nii.gz; got {path.name!r}", "rename the file")
     try:
         with gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb") as file:
             header = file.read(540)
-            start, expected = _nifti_extent(header)
+            start, expected, floats = _nifti_extent(header)
             rest = file.read(max(start + expected - len(header), 0)) if expected < 16 * 10**9 else b""
             if path.name.lower().endswith(".gz"):
                 while file.read(1 << 20):  # the checksum of a gzip file is compared at its end
@@ -136,27 +139,34 @@ def _check_nifti(path: Path) -> None:
         raise unreadable(
             "NIfTI", f"its header announces {expected} bytes of pixels, {len(header) + len(rest) - start} are there"
         )
+    if floats:
+        values = np.frombuffer((header + rest)[start : start + expected], dtype=floats)
+        check_finite(values)
 
 
-def _nifti_extent(header: bytes) -> tuple[int, int]:
-    """(first byte of the pixels, bytes of the pixels) of a NIfTI-1 or NIfTI-2 header."""
+FLOATS = {16: "f4", 64: "f8"}
+"""NumPy's names of the NIfTI data types that can hold NaN"""
+
+
+def _nifti_extent(header: bytes) -> tuple[int, int, str]:
+    """(first byte, bytes, NumPy type where they are floats) of the pixels, from a NIfTI-1 or NIfTI-2 header."""
     order = next((o for o in "<>" if struct.unpack_from(o + "i", header)[0] in (348, 540)), "")
     if not order:
         raise OSError("not a NIfTI header")
     if struct.unpack_from(order + "i", header)[0] == 348:
         shape = struct.unpack_from(order + "8h", header, 40)
-        bitpix = struct.unpack_from(order + "h", header, 72)[0]
+        kind, bitpix = struct.unpack_from(order + "2h", header, 70)
         start = int(struct.unpack_from(order + "f", header, 108)[0])
     else:
         shape = struct.unpack_from(order + "8q", header, 16)
-        bitpix = struct.unpack_from(order + "h", header, 14)[0]
+        kind, bitpix = struct.unpack_from(order + "2h", header, 12)
         start = int(struct.unpack_from(order + "q", header, 168)[0])
     if not 1 <= shape[0] <= 7:
         raise OSError(f"{shape[0]} dimensions")
     count = 1
     for length in shape[1 : 1 + shape[0]]:
         count *= max(int(length), 1)
-    return start, (count * bitpix + 7) // 8
+    return start, (count * bitpix + 7) // 8, order + FLOATS[kind] if kind in FLOATS else ""
 
 
 def _check_nrrd(path: Path) -> None:

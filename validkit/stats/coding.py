@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from validkit.errors import InputError
 from validkit.stats.checks import FloatArray
 
+LARGEST = 1e150
 KINDS = ("continuous", "ordinal", "categorical", "binary")
 
 
@@ -98,7 +99,15 @@ def declared_levels(column: pd.Series[Any]) -> tuple[str, ...]:
     """Levels in order: a Categorical's categories, else the sorted values."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return tuple(_text(level) for level in column.dtype.categories)
-    return tuple(_text(level) for level in sorted(column.dropna().unique()))
+    found = list(column.dropna().unique())
+    try:
+        return tuple(_text(level) for level in sorted(found))
+    except TypeError:
+        kinds = sorted({type(level).__name__ for level in found})
+        raise InputError(
+            f"column {column.name!r} mixes {' and '.join(kinds)}, which have no order (first: {found[0]!r}); "
+            "make it numbers or text throughout, or a Categorical with its levels in order"
+        ) from None
 
 
 def as_levels(column: pd.Series[Any]) -> NDArray[np.object_]:
@@ -115,7 +124,14 @@ def numbers(column: pd.Series[Any], kind: str) -> FloatArray:
         return np.where(codes < 0, np.nan, codes)
     if not pd.api.types.is_numeric_dtype(column):
         raise InputError(f"column {column.name!r} does not hold numbers but is declared {kind!r}")
-    return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+    values = np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+    far = np.isfinite(values) & (np.abs(values) > LARGEST)
+    if far.any():
+        raise InputError(
+            f"column {column.name!r} holds {values[far][0]:g}, beyond {LARGEST:g}, whose square cannot be computed; "
+            "is it a code for a missing value, or in the wrong unit?"
+        )
+    return values
 
 
 def check_predictors(data: pd.DataFrame, predictors: Sequence[str], *, missing: bool = False) -> None:

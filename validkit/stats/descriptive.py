@@ -172,11 +172,15 @@ def _number_row(column: pd.Series[Any], member: Groups, alpha: float, t_test: st
 def _normality(values: FloatArray) -> TestResult:
     """Shapiro-Wilk; above 5,000 values, for which its p value was not made, D'Agostino and Pearson's test."""
     import pingouin
+    from scipy.stats import shapiro
 
     n = values.size
     if n < 3 or np.ptp(values) == 0:
         return TestResult(NAN, NAN, None, "Shapiro-Wilk", n, None, "fewer than three values" if n < 3 else "constant")
     large = n > SHAPIRO_LARGEST
+    if n == 3:  # pingouin asks for four; the test itself for three
+        found = shapiro(values)
+        return TestResult(float(found.statistic), float(found.pvalue), None, "Shapiro-Wilk", n)
     frame = pingouin.normality(values, method="normaltest" if large else "shapiro")
     method = "D'Agostino-Pearson" if large else "Shapiro-Wilk"
     return TestResult(float(frame["W"].iloc[0]), _cell(frame, "pval"), None, method, n)

@@ -28,6 +28,8 @@ class LogisticModel:
         from validkit.stats.likelihood import find_separation, maximise
 
         columns = np.asarray(X, dtype=np.float64)
+        if np.unique(y).size < 2:
+            raise InputError("`y` must hold both outcomes, 0 and 1, for a model to be fitted; one alone is there")
         design = np.column_stack([np.ones(len(columns)), columns])
         top = maximise(design, np.asarray(y, dtype=np.float64))
         if find_separation(design, np.asarray(y, dtype=np.float64), top).kind != "none" or not top.converged:

@@ -21,11 +21,12 @@ _PLACES = {
     "images": ("LesionImage", "lesion_images", "write_lesion"),
     "declared": ("broken_protocols", "protocols"),
     "cohorts": ("CohortOnDisk", "cohorts"),
-    "metrics": ("LAWS", "Finding", "Report", "check_metric"),
+    "metrics": ("LAWS", "Report", "check_metric"),
     "laws": ("Law",),
     "subjects": ("KINDS", "Subject"),
-    "violations": ("LawViolation",),
-    "estimators": ("check_estimator", "check_procedure"),
+    "violations": ("Finding", "LawViolation"),
+    "estimators": ("EstimatorReport", "check_estimator", "check_procedure"),
+    "procedure_laws": ("PROCEDURE_LAWS",),
     "estimator_laws": ("ESTIMATOR_LAWS",),
 }
 _SIMULATORS = ("BetaFamily", "BinormalFamily", "ClusteredRisks", "PairedRisks", "Readers", "Risks", "Sites")

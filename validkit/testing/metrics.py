@@ -17,23 +17,14 @@ from validkit.testing.comparison_laws import COMPARISON_LAWS
 from validkit.testing.laws import Law
 from validkit.testing.metric_laws import METRIC_LAWS
 from validkit.testing.subjects import Subject, subject_of
-from validkit.testing.violations import LawViolation
+from validkit.testing.violations import Finding, LawViolation
+from validkit.wording import nearest
 
 __all__ = ["LAWS", "Finding", "Report", "check_metric"]
 
 LAWS: dict[str, Law] = {law.name: law for law in (*METRIC_LAWS, *COMPARISON_LAWS)}
 """every law of metrics and comparisons, by its name"""
 EXAMPLES = "VALIDKIT_TESTING_EXAMPLES"
-PASS, FAIL, NOT_APPLICABLE = "pass", "fail", "not applicable"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A law, its outcome ("pass", "fail" or "not applicable"), and why: the reason, or the counterexample."""
-
-    law: str
-    outcome: str
-    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,12 +37,12 @@ class Report:
     @property
     def failed(self) -> tuple[Finding, ...]:
         """The laws that are broken."""
-        return tuple(one for one in self.findings if one.outcome == FAIL)
+        return tuple(one for one in self.findings if one.outcome == "fail")
 
     @property
     def ran(self) -> tuple[str, ...]:
         """Names of the laws that applied."""
-        return tuple(one.law for one in self.findings if one.outcome != NOT_APPLICABLE)
+        return tuple(one.law for one in self.findings if one.outcome != "not applicable")
 
     def __str__(self) -> str:
         lines = [f"{self.subject}: {len(self.ran)} laws apply, {len(self.failed)} broken"]
@@ -86,7 +77,7 @@ def check_metric(
     subject = _registered(function, facts) if isinstance(function, Metric) else subject_of(function, kind, **facts)
     unknown = sorted(set(laws or ()) - set(LAWS))
     if unknown:
-        raise InputError(f"there is no law {unknown[0]!r}; known are {', '.join(LAWS)}")
+        raise InputError(f"there is no law {unknown[0]!r}{nearest(unknown[0], list(LAWS))}")
     tried = examples or int(os.environ.get(EXAMPLES, "100"))
     report = Report(subject.name, tuple(_finding(LAWS[name], subject, tried) for name in laws or LAWS))
     if report.failed and raise_on_failure:
@@ -97,7 +88,7 @@ def check_metric(
 def _finding(law: Law, subject: Subject, examples: int) -> Finding:
     reason = law.does_not_apply(subject)
     if reason:
-        return Finding(law.name, NOT_APPLICABLE, reason)
+        return Finding(law.name, "not applicable", reason)
     own = settings(
         max_examples=examples, derandomize=True, database=None, deadline=None,
         phases=(Phase.explicit, Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck),
@@ -105,8 +96,8 @@ def _finding(law: Law, subject: Subject, examples: int) -> Finding:
     try:
         smallest = find(law.examples(subject), lambda example: bool(law.broken(subject, example)), settings=own)
     except NoSuchExample:
-        return Finding(law.name, PASS)
-    return Finding(law.name, FAIL, f"{law.broken(subject, smallest)}; {_shown(smallest)}")
+        return Finding(law.name, "pass")
+    return Finding(law.name, "fail", f"{law.broken(subject, smallest)}; {_shown(smallest)}")
 
 
 def _shown(example: Any) -> str:
