@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from validkit import stats
 from validkit.errors import InputError
-from validkit.simulation import BetaFamily, BinormalFamily, ClusteredRisks, PairedRisks, Readers, Risks, Sites
+from validkit.simulation import BetaFamily, BinormalFamily, ClusteredRisks, PairedRisks, Raters, Readers, Risks, Sites
 from validkit.simulation.families import panels
 
 AUCS = st.floats(0.52, 0.97)
@@ -55,7 +55,7 @@ def test_quantiles_undo_the_distribution_function(kind: type[BinormalFamily | Be
 def test_every_measure_of_a_large_sample_agrees_with_its_truth(family: str, intercept: float, slope: float) -> None:
     risks = Risks(0.75, 0.25, intercept, slope, family)
     truth = risks.truths(threshold=0.2)
-    y, p = risks.sample(300_000, np.random.default_rng(5))
+    y, p = risks.sample(150_000, np.random.default_rng(5))
     for name, metric in stats.METRICS.items():
         if name in NO_SE:
             continue
@@ -63,11 +63,11 @@ def test_every_measure_of_a_large_sample_agrees_with_its_truth(family: str, inte
         on_log = name in ("observed_expected", "diagnostic_odds_ratio") or name.endswith("likelihood_ratio")
         error = math.log(found.value / truth[name]) if on_log else found.value - truth[name]
         assert abs(error) < 4.5 * found.se, (name, found.value, truth[name])
-    assert stats.partial_auc(y, p).value == pytest.approx(truth["partial_auc"], abs=8e-4)
+    assert stats.partial_auc(y, p).value == pytest.approx(truth["partial_auc"], abs=1.2e-3)
     gap = np.abs(expit(intercept + slope * np.log(p / (1 - p))) - p)
-    assert gap.mean() == pytest.approx(truth["ici"], abs=5e-4)
-    assert 100 * (gap**2).mean() == pytest.approx(truth["eci"], abs=1e-2)
-    np.testing.assert_allclose(np.quantile(gap, [0.5, 0.9]), [truth["e50"], truth["e90"]], atol=1.5e-3)
+    assert gap.mean() == pytest.approx(truth["ici"], abs=8e-4)
+    assert 100 * (gap**2).mean() == pytest.approx(truth["eci"], abs=2e-2)
+    np.testing.assert_allclose(np.quantile(gap, [0.5, 0.9]), [truth["e50"], truth["e90"]], atol=2.5e-3)
     assert gap.max() <= truth["emax"] + 1e-3
 
 
@@ -89,6 +89,22 @@ def test_pairs_correlate_and_differ_as_declared() -> None:
     assert found.difference.value == pytest.approx(pair.differences()["auc"], abs=4.5 * found.difference.se)
     one, other = PairedRisks(Risks(0.8, 0.3), Risks(0.8, 0.3), 1.0).sample(50, np.random.default_rng(1))[1:]
     np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9])
+def test_reclassification_is_as_declared(correlation: float) -> None:
+    pair = PairedRisks(Risks(0.8, 0.3), Risks(0.7, 0.3), correlation)
+    y, a, b = pair.sample(60_000, np.random.default_rng(6))
+    nri, idi = stats.nri(y, b, a).total, stats.idi(y, b, a).total
+    assert nri.value == pytest.approx(pair.continuous_nri(), abs=4.5 * nri.se)
+    assert idi.value == pytest.approx(pair.differences()["discrimination_slope"], abs=4.5 * idi.se)
+
+
+def test_raters_agree_as_declared() -> None:
+    ratings = Raters(0.6, 0.25).sample(60_000, np.random.default_rng(7))
+    found = stats.cohen_kappa(ratings[:, 0], ratings[:, 1])
+    assert found.value == pytest.approx(0.6, abs=4.5 * found.se)
+    np.testing.assert_allclose(ratings.mean(axis=0), 0.25, atol=0.008)
 
 
 def test_lesions_of_a_patient_share_their_outcome_and_the_area_is_as_declared() -> None:
@@ -140,6 +156,12 @@ def test_readers_agree_as_declared(form: str) -> None:
         (lambda: Sites(Risks(0.7, 0.2), 0), "`sites` must be at least 1"),
         (lambda: Sites(Risks(0.7, 0.2), 3, auc_tau=-1), "`auc_tau` must not be below 0"),
         (lambda: Sites(Risks(0.6, 0.2), 3, auc_tau=0.5), "below chance"),
+        (lambda: Raters(0.5, 1.0), "`prevalence` must lie strictly"),
+        (lambda: Raters(-0.9, 0.1), "no two raters of prevalence 0.1"),
+        (
+            lambda: PairedRisks(Risks(0.7, 0.2, slope=2), Risks(0.7, 0.2)).continuous_nri(),
+            "is known of binormal models",
+        ),
         (lambda: Readers(1.0), "`icc` must lie in"),
         (lambda: Readers(0.5, reader_share=1), "`reader_share` must lie in"),
         (lambda: Readers(0.5, readers=1), "`readers` must be at least 2"),

@@ -318,6 +318,22 @@ def test_exact_intervals_of_observed_over_expected() -> None:
         observed_expected(y, p, method="wald")
 
 
+def test_the_linearised_ratio_knows_that_risks_come_with_events() -> None:
+    """Taylor's linearisation of a ratio of means, as survey's svyratio: its error by hand, and against a bootstrap."""
+    rng = np.random.default_rng(8)
+    p = rng.beta(1.5, 4, 400)
+    y = (rng.random(400) < p).astype(int)
+    found, known = observed_expected(y, p, method="ratio"), observed_expected(y, p)
+    ratio = y.sum() / p.sum()
+    by_hand = math.sqrt(np.var(y - ratio * p, ddof=1) * 400) / p.sum() / ratio
+    assert found.se == pytest.approx(by_hand, rel=1e-12)
+    assert found.se < known.se
+    draws = rng.integers(0, 400, (4000, 400))
+    assert found.se == pytest.approx(np.log(y[draws].sum(1) / p[draws].sum(1)).std(), rel=0.05)
+    assert "linearised ratio" in found.method
+    assert observed_expected([0, 0], [0.2, 0.3], method="ratio").method == "Clopper-Pearson"
+
+
 def test_where_the_log_interval_gives_way() -> None:
     one = observed_expected([1, 0, 0, 0], [0.2, 0.1, 0.3, 0.2])
     assert one.se == pytest.approx(math.sqrt(0.75))

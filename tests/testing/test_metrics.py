@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,8 @@ from validkit.errors import InputError
 from validkit.stats import METRICS
 from validkit.testing import LAWS, LawViolation, check_metric
 
-FEW = 15
+FEW = int(os.environ.get("VALIDKIT_TESTING_EXAMPLES", "10"))
+"""a thousand in `tox run -e nightly`"""
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from validkit.simulation import ClusteredRisks, PairedRisks, Readers, Risks, Sites
+from validkit.simulation import ClusteredRisks, PairedRisks, Raters, Readers, Risks, Sites
 
 __all__ = ["GRIDS", "PAPER", "Cell"]
 
@@ -14,6 +15,7 @@ TEST_SET, TRAINING_SET, HUNDRED_EVENTS, LARGE = 31 / 127, 76 / 294, 0.25, 0.25
 SIZES = ((127, TEST_SET), (294, TRAINING_SET), (400, HUNDRED_EVENTS), (1000, LARGE))
 """(n, prevalence): the paper's test and training set, 100 events in 400, and 1,000"""
 AUCS = (0.55, 0.65, 0.75, 0.85, 0.95)
+NORMAL_LIMIT = 1.959963984540054
 ENDS, OTHER_PREVALENCES = (127, 1000), (0.1, 0.5)
 """the smallest and the largest size, at other prevalences"""
 MISCALIBRATED = ((-0.5, 1.0), (0.0, 0.6))
@@ -25,9 +27,10 @@ class Cell:
     """A population and a sample from it.
 
     kind : "risks" (one model), "pairs" (two models on the same patients), "samples" (two models on two samples),
-        "clusters" (lesions in patients; n patients), "sites" (hospitals with n patients each), "readers" (n subjects)
+        "clusters" (lesions in patients; n patients), "sites" (hospitals with n patients each), "readers" (n subjects),
+        "raters" (two, of classes; n subjects), "methods" (two, of a measurement; n subjects)
     auc_b, correlation : of the second model, and within either class, patient or none
-    tau : standard deviation of logit(AUC) between sites; icc : of readers
+    tau : standard deviation of logit(AUC) between sites; icc : of readers; of raters, kappa
     """
 
     kind: str
@@ -73,17 +76,25 @@ class Cell:
             return Sites(self.risks, self.sites, auc_tau=self.tau)
         if self.kind == "readers":
             return Readers(self.icc)
+        if self.kind == "methods":
+            return Readers(self.icc, reader_share=0.0)
+        if self.kind == "raters":
+            return Raters(self.icc, self.prevalence)
         return self.risks
 
     def truths(self) -> dict[str, float]:
         """True values, by the names of measures; of pairs, the differences a - b."""
         if self.kind in ("pairs", "samples"):
-            return PairedRisks(self.risks, Risks(self.auc_b, self.prevalence), self.correlation).differences(
-                threshold=self.threshold
-            )
+            pair: PairedRisks = self.population()
+            return {**pair.differences(threshold=self.threshold), "nri": pair.continuous_nri()}
         if self.kind == "readers":
             readers = Readers(self.icc)
             return {form: readers.truth(form) for form in ("ICC(2,1)", "ICC(3,1)")}
+        if self.kind == "methods":
+            limit = NORMAL_LIMIT * math.sqrt(2 * (1 - self.icc))
+            return {"bias": 0.0, "lower limit of agreement": -limit, "upper limit of agreement": limit}
+        if self.kind == "raters":
+            return {"cohen_kappa": self.icc}
         return self.risks.truths(threshold=self.threshold)
 
 
@@ -125,7 +136,12 @@ def _others() -> list[Cell]:
         for k, tau in itertools.product((3, 6, 12), (0.0, 0.15, 0.3))
     ]
     readers = [Cell("readers", n, icc=icc) for n, icc in itertools.product((20, 40, 100), (0.3, 0.6, 0.75, 0.9))]
-    return [*samples, *clusters, *sites, *readers]
+    raters = [
+        Cell("raters", n, share, icc=kappa)
+        for n, share, kappa in itertools.product((40, 100, 400), (0.25, 0.5), (0.3, 0.6, 0.85))
+    ]
+    methods = [Cell("methods", n, icc=0.75) for n in (20, 40, 100)]
+    return [*samples, *clusters, *sites, *readers, *raters, *methods]
 
 
 GRIDS = {

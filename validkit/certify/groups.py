@@ -121,6 +121,12 @@ def calibration(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
     return found
 
 
+def linearised(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """O:E with the error of a ratio."""
+    y, p = sample
+    return {("observed_expected", "ratio"): stats.observed_expected(y, p, method="ratio")}
+
+
 def overall(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
     """Overall measures, each by its only closed form."""
     y, p = sample
@@ -232,6 +238,15 @@ def differences(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
     return found
 
 
+def reclassification(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """IDI, which is the difference in discrimination slope, and the continuous NRI."""
+    y, a, b = sample
+    return {
+        ("discrimination_slope difference", "IDI"): stats.idi(y, b, a).total,
+        ("nri", "continuous"): stats.nri(y, b, a).total,
+    }
+
+
 def _interval_name(name: str, method: str) -> str:
     return "newcombe-10" if name in ("sensitivity", "specificity") else method
 
@@ -272,6 +287,16 @@ def lesions(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
     }
 
 
+def lesion_differences(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """Two models of one AUC on the same lesions."""
+    y, p, patient = sample
+    compared = stats.compare_clustered_auc(y, p, cell.population().judged(y, patient, rng), patient)
+    return {
+        ("auc difference", "obuchowski"): compared.difference,
+        ("auc difference is zero", "obuchowski"): compared.test,
+    }
+
+
 CLUSTERED = ("obuchowski", "logit-obuchowski")
 
 
@@ -301,11 +326,28 @@ def _single(found: stats.FeatureAgreement) -> Estimate:
     return Estimate(float(found.value[0]), float(found.low[0]), float(found.high[0]))
 
 
+def ratings(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """Cohen's kappa of two raters."""
+    return {("cohen_kappa", "cohen"): stats.cohen_kappa(sample[:, 0], sample[:, 1])}
+
+
+def limits_of_agreement(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """Bland and Altman's limits, exact and approximate."""
+    found: dict[tuple[str, str], Any] = {}
+    for method in ("exact", "approximate"):
+        made = stats.bland_altman(sample[:, 0], sample[:, 1], method=method)
+        found["lower limit of agreement", method] = made.lower
+        found["upper limit of agreement", method] = made.upper
+    found["bias", "t"] = made.bias
+    return found
+
+
 CLOSED, COSTLY = 10_000, 2_000
 GROUPS = (
     Group("ranks", "risks", ranks, CLOSED, calibrated),
     Group("classes", "risks", classes, CLOSED, calibrated),
     Group("calibration", "risks", calibration, CLOSED),
+    Group("linearised", "risks", linearised, CLOSED),
     Group("overall", "risks", overall, CLOSED),
     Group("utility", "risks", utility, CLOSED, calibrated),
     Group("fit-tests", "risks", fit_tests, CLOSED),
@@ -315,10 +357,14 @@ GROUPS = (
     Group("line-bootstraps", "risks", line_bootstraps, COSTLY, around_the_paper),
     Group("slow-bootstraps", "risks", slow_bootstraps, COSTLY, test_set),
     Group("differences", "pairs", differences, CLOSED),
+    Group("reclassification", "pairs", reclassification, CLOSED),
     Group("resampled-differences", "pairs", resampled_differences, COSTLY, around_the_paper),
     Group("two-samples", "samples", two_samples, CLOSED),
     Group("lesions", "clusters", lesions, CLOSED),
+    Group("lesion-differences", "clusters", lesion_differences, CLOSED),
     Group("pooled", "sites", pooled, COSTLY),
     Group("agreement", "readers", agreement, CLOSED),
+    Group("ratings", "raters", ratings, CLOSED),
+    Group("limits-of-agreement", "methods", limits_of_agreement, CLOSED),
 )
 """every group, with the simulations that a cell of it gets at least"""

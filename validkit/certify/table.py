@@ -22,6 +22,7 @@ COLUMNS = (
 """share : coverage of the defined intervals, or share of the defined tests that rejected at 0.05; se : its Monte Carlo
 error; below, above : share of truths under and over the interval; width, bias : means"""
 INSIDE, NEAR = (0.94, 0.96), (0.925, 0.975)
+TOO_LOW, TOO_HIGH = "failing, too low", "failing, too high"
 INTERVAL, ERROR, POWER = "interval", "type I error", "power"
 
 
@@ -34,7 +35,7 @@ def verdict(sort: str, share: float) -> str:
         return "inside"
     if NEAR[0] <= kept <= NEAR[1]:
         return "near"
-    return "failing, too low" if kept < NEAR[0] else "failing, too high"
+    return TOO_LOW if kept < NEAR[0] else TOO_HIGH
 
 
 def coverage_rows(found: Mapping[tuple[Cell, str], Mapping[Key, Tally]]) -> list[dict[str, Any]]:

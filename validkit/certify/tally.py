@@ -82,6 +82,8 @@ def truth_of(cell: Cell, truths: Mapping[str, float], measure: str) -> float:
         "logit(AUC) over sites": math.log(cell.auc / (1 - cell.auc)) if cell.auc else math.nan,
         "logit(AUC) of a new site": 0.0,
     }
+    if cell.kind == "clusters" and measure.startswith("auc difference"):
+        return 0.0
     if measure in special:
         return special[measure]
     return truths[measure.removesuffix(ZERO).removesuffix(DIFFERENCE)]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from validkit.simulation.clusters import ClusteredRisks
 from validkit.simulation.families import BetaFamily, BinormalFamily
 from validkit.simulation.pairs import PairedRisks
-from validkit.simulation.readers import Readers
+from validkit.simulation.readers import Raters, Readers
 from validkit.simulation.risks import Risks
 from validkit.simulation.sites import Sites
 
-__all__ = ["BetaFamily", "BinormalFamily", "ClusteredRisks", "PairedRisks", "Readers", "Risks", "Sites"]
+__all__ = ["BetaFamily", "BinormalFamily", "ClusteredRisks", "PairedRisks", "Raters", "Readers", "Risks", "Sites"]

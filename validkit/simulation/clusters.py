@@ -39,7 +39,11 @@ class ClusteredRisks:
         """(y, p, patient): one row a lesion."""
         patient = np.repeat(np.arange(patients), rng.integers(1, self.most + 1, patients))
         y = (rng.random(patients) < self.risks.prevalence).astype(np.int64)[patient]
-        shared = rng.standard_normal(patients)[patient]
+        return y, self.judged(y, patient, rng), patient
+
+    def judged(self, y: IntArray, patient: IntArray, rng: np.random.Generator) -> FloatArray:
+        """Risks of these lesions by one more model of the same AUC, which correlates within patients alone."""
+        shared = rng.standard_normal(int(patient.max()) + 1)[patient]
         own = rng.standard_normal(patient.size)
         scores = math.sqrt(self.correlation) * shared + math.sqrt(1 - self.correlation) * own
-        return y, self.risks.reported(self.risks.log_odds(y, scores)), patient
+        return self.risks.reported(self.risks.log_odds(y, scores))

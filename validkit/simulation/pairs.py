@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from validkit.errors import InputError
+from validkit.simulation.families import BinormalFamily
 from validkit.simulation.risks import Risks
 
 __all__ = ["PairedRisks"]
@@ -42,6 +44,20 @@ class PairedRisks:
         first, other = rng.standard_normal((2, n))
         second = self.correlation * first + math.sqrt(1 - self.correlation**2) * other
         return y, self.a.reported(self.a.log_odds(y, first)), self.b.reported(self.b.log_odds(y, second))
+
+    def continuous_nri(self) -> float:
+        """NRI > 0 of a over b, of right risks that are binormal: shares of patients whose risk rises, by class."""
+        parts = [one.right for one in (self.a, self.b)]
+        if not all(isinstance(part, BinormalFamily) for part in parts) or not (self.a.right_ones and self.b.right_ones):
+            raise InputError("`continuous_nri` is known of binormal models with intercept 0 and slope 1 alone")
+        spreads = [float(part.quantile(np.array(1.0), 0) - part.quantile(np.array(0.0), 0)) for part in parts]
+        variance = spreads[0] ** 2 + spreads[1] ** 2 - 2 * self.correlation * spreads[0] * spreads[1]
+        total = 0.0
+        for y, sign in ((1, 1.0), (0, -1.0)):
+            gap = float(parts[0].quantile(np.array(0.0), y) - parts[1].quantile(np.array(0.0), y))
+            rises = float(special.ndtr(gap / math.sqrt(variance))) if variance > 0 else 0.5
+            total += sign * (2 * rises - 1)
+        return total
 
     def differences(self, *, threshold: float = 0.5) -> dict[str, float]:
         """True values of a less those of b, by the names of `stats.METRICS`."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from validkit.errors import InputError
 
-__all__ = ["Readers"]
+__all__ = ["Raters", "Readers"]
 
 FloatArray = NDArray[np.float64]
 
@@ -56,3 +56,32 @@ class Readers:
         by_subject = scale[0] * rng.standard_normal((subjects, 1))
         by_reader = scale[1] * rng.standard_normal((1, self.readers))
         return np.asarray(by_subject + by_reader + scale[2] * rng.standard_normal((subjects, self.readers)))
+
+
+@dataclass(frozen=True)
+class Raters:
+    """Two raters who call a share `prevalence` of subjects positive each, and agree with Cohen's kappa as declared.
+
+    kappa in (-1, 1), as low as the shares allow; prevalence in (0, 1)
+    """
+
+    kappa: float
+    prevalence: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.prevalence < 1:
+            raise InputError(f"`prevalence` must lie strictly between 0 and 1, not {self.prevalence!r}")
+        if not -1 < self.kappa < 1 or min(self.shares) < 0:
+            raise InputError(f"no two raters of prevalence {self.prevalence} agree with kappa {self.kappa!r}")
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """Of subjects called positive by both, by one alone (either), by none."""
+        both = self.prevalence**2 + self.kappa * self.prevalence * (1 - self.prevalence)
+        return both, self.prevalence - both, 1 - 2 * self.prevalence + both
+
+    def sample(self, subjects: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """(subjects, 2) ratings in {0, 1}."""
+        both, one, none = self.shares
+        cells = rng.choice(4, size=subjects, p=(both, one, one, none))
+        return np.array([(1, 1), (1, 0), (0, 1), (0, 0)], dtype=np.int64)[cells]

@@ -45,6 +45,11 @@ class Risks:
         """The family of the true risks."""
         return family(self.family, self.auc, self.prevalence)
 
+    @property
+    def right_ones(self) -> bool:
+        """Whether the reported risks are the true ones."""
+        return (self.intercept, self.slope) == (0.0, 1.0)
+
     def reported(self, log_odds: FloatArray) -> FloatArray:
         """The risks that the model reports, from the log odds of the true ones."""
         return np.asarray(expit((log_odds - self.intercept) / self.slope))

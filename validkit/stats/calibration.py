@@ -51,12 +51,14 @@ def observed_expected(
 ) -> Estimate:
     """Observed over expected events, O/E with E the sum of predicted risks; 1 is right, above 1 risks are too low.
 
-    Every interval takes E as known.
+    Every interval but "ratio" takes E as known.
     method : "log": normal on the log scale with se(log) = sqrt((1 - O/n)/O), as in metamisc; with no event, or nothing
         but events, "exact" takes its place and the note says so. `se` is on the log scale.
         "exact": Clopper-Pearson's interval of O/n over E/n.
         "poisson": Garwood's exact interval of a Poisson count over E, usual for standardised mortality ratios; it is
         wider, the more so the more frequent the event.
+        "ratio": "log" with the linearised error of a ratio, se(log) = sqrt(sum (y - O/E p)^2 n/(n - 1))/O: patients
+        with high risks come with the events, so that O and E rise and fall together.
 
     Predictions of exactly 0 and 1 count as any other. Where every risk is 0, O/E is infinite, or NaN without an event.
 
@@ -66,13 +68,14 @@ def observed_expected(
     Reference: Debray et al., BMJ 356 (2017) i6460. R: metamisc `oecalc`; `binom.test`; `poisson.test(O, E)`.
     """
     level = check_level(level)
-    check_choice(method, ("log", "exact", "poisson"), "method")
+    check_choice(method, ("log", "exact", "poisson", "ratio"), "method")
     y, p = check_binary_risk(y_true, y_prob)
     n, observed, expected = y.size, int(y.sum()), math.fsum(p)
     log = "normal on the log scale, E taken as known; se of the log"
+    ratio = "normal on the log scale, linearised ratio; se of the log"
     if expected == 0:
         value = NAN if observed == 0 else math.inf
-        label = {"log": log, "exact": "Clopper-Pearson", "poisson": "Garwood"}[method]
+        label = {"log": log, "ratio": ratio, "exact": "Clopper-Pearson", "poisson": "Garwood"}[method]
         return Estimate(value, level=level, method=label, n=n, n_events=observed, note="every predicted risk is 0")
     value, note = observed / expected, ""
     if method == "poisson":
@@ -80,11 +83,13 @@ def observed_expected(
         low = float(special.gammaincinv(observed, tail)) if observed else 0.0
         high = float(special.gammaincinv(observed + 1, 1 - tail))
         return Estimate(value, low / expected, high / expected, level, "Garwood", NAN, n, observed)
-    if method == "log" and 0 < observed < n:
-        se = math.sqrt((1 - observed / n) / observed)
+    if method in ("log", "ratio") and 0 < observed < n:
+        known = math.sqrt((1 - observed / n) / observed)
+        se = known if method == "log" else math.sqrt(math.fsum((y - value * p) ** 2) * n / (n - 1)) / observed
         half = z_of(level) * se
-        return Estimate(value, value * math.exp(-half), value * math.exp(half), level, log, se, n, observed)
-    if method == "log":
+        label = log if method == "log" else ratio
+        return Estimate(value, value * math.exp(-half), value * math.exp(half), level, label, se, n, observed)
+    if method in ("log", "ratio"):
         note = f"{'no event' if observed == 0 else 'events only'}: Clopper-Pearson's interval of O/n over E/n"
     ends, scale = clopper_pearson(observed, n, level), n / expected
     return Estimate(

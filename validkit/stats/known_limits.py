@@ -1,7 +1,7 @@
-"""Where an interval is known to fail: cells of `validkit certify` whose coverage lay under 92.5 or over 97.5 %.
+"""Where an interval is known to be too narrow: cells of `validkit certify` in which it covered less than 92.5 %.
 
-An estimate whose size, share of events and value are nearest to such a cell says so in its note. Larger samples than
-the largest simulated are not judged; smaller ones than the smallest are judged by that one.
+An estimate whose size, share of events and value are nearest to such a cell says so in its note. Sizes beyond one and a
+half times those simulated are not judged, nor are intervals of another level than 95 %.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from validkit.stats.results import Estimate
 __all__ = ["told_of_limits"]
 
 FILE = "known_limits.csv"
-BEYOND = 1.5
-"""how many times the largest simulated sample is still judged by it"""
-LOW, HIGH = 0.925, 0.975
+NEAR = 1.5
+"""a sample is judged by a cell of at most so many times its size, or as many times smaller"""
+LEAST, LEVEL = 0.925, 0.95
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,11 @@ def _told(estimate: Estimate, measure: str) -> Estimate:
     if cells is None or not _judged(estimate, cells):
         return estimate
     nearest = min(cells, key=lambda cell: _distance(cell, estimate))
-    if LOW <= nearest.coverage <= HIGH:
+    if nearest.coverage >= LEAST:
         return estimate
-    which = "too narrow" if nearest.coverage < LOW else "too wide"
     note = (
-        f"a 95 % interval of this kind is known to be {which} near here: it covered {100 * nearest.coverage:.1f} % in "
-        f"samples of {nearest.n:.0f} with {nearest.n * nearest.share:.0f} events at {nearest.value:.2f}"
+        f"a 95 % interval of this kind is known to be too narrow near here: it covered {100 * nearest.coverage:.1f} % "
+        f"in simulated samples of {nearest.n:.0f} with {nearest.n * nearest.share:.0f} events at {nearest.value:.2f}"
     )
     return replace(estimate, note=f"{estimate.note}; {note}" if estimate.note else note)
 
@@ -61,7 +60,8 @@ def _judged(estimate: Estimate, cells: tuple[_Cell, ...]) -> bool:
     if estimate.n is None or estimate.n_events is None or not 0 < estimate.n_events < estimate.n:
         return False
     finite = all(math.isfinite(number) for number in (estimate.value, estimate.low, estimate.high))
-    return finite and estimate.n <= BEYOND * max(cell.n for cell in cells)
+    sizes = [cell.n for cell in cells]
+    return finite and estimate.level == LEVEL and min(sizes) / NEAR <= estimate.n <= NEAR * max(sizes)
 
 
 def _distance(cell: _Cell, estimate: Estimate) -> tuple[float, float, float]:
