@@ -9,6 +9,7 @@ import sys
 BENCHMARKS = {
     "statistics": "speed of the statistics against today's packages, as ratios in one run",
     "gpu": "throughput of the deep core, beside the usual recipe and the device's own limit",
+    "peers": "what the test kit finds in packages in use today, and what they pass",
     "mutation": "do the tests notice small faults put into the statistics?",
     "null": "with outcomes shuffled, no signal is left",
     "picture": "the README's picture of a report",

@@ -69,6 +69,21 @@ def _nothing(found: Answer, what: str) -> str:
     return "" if math.isclose(found.p_value, 1.0, abs_tol=1e-9) else f"{what} has p = {found.p_value:g}"
 
 
+@law_of(
+    "missing-risk-of-a-model",
+    "A risk that one of the models lacks is refused or makes the comparison undefined.",
+    COMPARISONS,
+    _pairs,
+)
+def lacking(subject: Subject, example: Any) -> str:
+    y, a, b = example
+    holed = a.copy()
+    holed[0] = math.nan
+    found = subject(y, holed, b)
+    told = found.refusal or found.warned or math.isnan(found.p_value)
+    return "" if told else f"model a has no risk for patient 0, and {found} comes back with no warning"
+
+
 @law_of("p-is-a-probability", "A p value lies in [0, 1].", COMPARISONS, _pairs)
 def probability(subject: Subject, example: Any) -> str:
     found = subject(*example)
@@ -126,4 +141,4 @@ def lost(subject: Subject, example: Any) -> str:
     return f"{levels} distinct risks, {groups} groups asked for, {found.value:g} formed without a word"
 
 
-COMPARISON_LAWS = (swapped, itself, same_ranks, probability, drawn, single, lost)
+COMPARISON_LAWS = (swapped, itself, same_ranks, lacking, probability, drawn, single, lost)

@@ -113,10 +113,13 @@ def interval(subject: Subject, example: Any) -> str:
 )
 def confidence(subject: Subject, example: Any) -> str:
     narrow, wide = (subject(*example, **{subject.level: level}) for level in (0.8, 0.95))
-    if math.isnan(narrow.low) or math.isnan(wide.low):
+    width = narrow.high - narrow.low
+    if math.isnan(width) or math.isnan(wide.low) or width < SAME:
         return ""
-    kept = wide.low <= narrow.low + SAME and wide.high >= narrow.high - SAME
-    return "" if kept else f"80 % {narrow}, 95 % {wide}"
+    held = wide.low <= narrow.low + SAME and wide.high >= narrow.high - SAME
+    cut = narrow.low <= subject.low + SAME and narrow.high >= subject.high - SAME
+    wider = wide.low < narrow.low or wide.high > narrow.high
+    return "" if held and (cut or wider) else f"80 % {narrow}, 95 % {wide}"
 
 
 @law_of(
@@ -214,8 +217,9 @@ def doubled(subject: Subject, example: Any) -> str:
 def weighted(subject: Subject, example: Any) -> str:
     (y, p), drawn = example
     weights = np.array(drawn[: y.size])
-    if weights.sum() == 0:
-        weights[0] = 1
+    for outcome in (0, 1):
+        first = int(np.flatnonzero(y == outcome)[0])
+        weights[first] = max(weights[first], 1)
     copied = subject(np.repeat(y, weights), np.repeat(p, weights))
     options: dict[str, Any] = {subject.weights: weights}
     found = subject(y, p, **options)

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from hypothesis.errors import HypothesisException
 
 from validkit.errors import InputError
 
 __all__ = ["KINDS", "Answer", "Subject", "subject_of"]
 
 INF = math.inf
-REFUSALS = (ValueError, TypeError, ZeroDivisionError, ArithmeticError, KeyError, IndexError)
+NOT_ABOUT_THE_ANSWER = (RuntimeWarning, DeprecationWarning, PendingDeprecationWarning, FutureWarning)
+"""warnings of arithmetic and of versions, which tell a user nothing about what came back"""
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Answer:
     def __str__(self) -> str:
         if self.refusal:
             return f"refused ({self.refusal})"
-        interval = "" if math.isnan(self.low) else f" [{self.low:.6g}, {self.high:.6g}]"
+        interval = "" if math.isnan(self.low) else f" [{self.low:.10g}, {self.high:.10g}]"
         p_value = "" if math.isnan(self.p_value) else f", p = {self.p_value:.3g}"
-        return f"{self.value:.6g}{interval}{p_value}"
+        return f"{self.value:.10g}{interval}{p_value}"
 
 
 @dataclass(frozen=True)
@@ -102,14 +104,16 @@ class Subject:
 
 
 def asked(call: Callable[[], Any]) -> Answer:
-    """The answer to a call, or its refusal; warnings are noted, not shown."""
+    """The answer to a call, or its refusal, which is any exception; warnings are noted, not shown."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             answer = _read(call())
-        except REFUSALS as refusal:
+        except HypothesisException:
+            raise
+        except Exception as refusal:
             return Answer(refusal=f"{type(refusal).__name__}: {refusal}"[:200])
-    return replace(answer, warned=bool(caught))
+    return replace(answer, warned=any(not issubclass(one.category, NOT_ABOUT_THE_ANSWER) for one in caught))
 
 
 def _read(result: Any) -> Answer:
