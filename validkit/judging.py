@@ -13,6 +13,7 @@ import numpy as np
 
 from validkit import stats
 from validkit.sections import Evaluation
+from validkit.stats.payoffs import thresholds_reached
 
 DISTANCES = ("ici", "e50", "e90", "emax", "eci")
 """measures that `stats.calibration_errors` gives together: one smooth curve, one bootstrap"""
@@ -108,7 +109,23 @@ def _statistics(
         "calibration": stats.calibration_curve(y, p, method=setting.calibration_curve, level=level),
         "calibration_groups": stats.calibration_groups(y, p, groups=groups),
         "decision": stats.decision_curve(y, p, thresholds=grid(setting), level=level),
+        "treated": _treated(y, p, grid(setting)),
         "risks": {"edges": [round(0.05 * i, 2) for i in range(21)], "event": risks[0], "no_event": risks[1]},
+    }
+
+
+def _treated(y: np.ndarray, p: np.ndarray, thresholds: np.ndarray) -> dict[str, Any]:
+    """At every threshold, how many patients with and without the event have a risk of at least that."""
+    reached = thresholds_reached(p, thresholds)
+    counts = [
+        np.bincount(reached[y == kind], minlength=thresholds.size + 1)[::-1].cumsum()[::-1][1:] for kind in (1, 0)
+    ]
+    return {
+        "thresholds": thresholds.tolist(),
+        "event": counts[0].tolist(),
+        "no_event": counts[1].tolist(),
+        "n": len(y),
+        "events": int(y.sum()),
     }
 
 

@@ -189,6 +189,13 @@ def scores(y: np.ndarray, risk: np.ndarray, threshold: float, rng: np.random.Gen
             n,
             events,
         ),
+        "treated": {
+            "thresholds": thresholds.tolist(),
+            "event": [int((risk[case] >= t).sum()) for t in thresholds],
+            "no_event": [int((risk[~case] >= t).sum()) for t in thresholds],
+            "n": n,
+            "events": events,
+        },
         "risks": {
             "edges": edges.tolist(),
             "event": np.histogram(risk[case], edges)[0].tolist(),

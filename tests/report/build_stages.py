@@ -277,6 +277,9 @@ class Stages:
                     "high": math.exp(beta + abs(beta) / 1.5),
                 },
                 "range": [ticks[0][0], ticks[-1][0]],
+                "training_range": [ticks[1][0], ticks[-2][0]],
+                "levels": [],
+                "reference": None,
                 "ticks": [{"value": v, "label": text, "points": (beta * v - low) * per} for v, text in ticks],
                 "points_per_unit": beta * per,
             }
@@ -306,6 +309,8 @@ class Stages:
             "reference": "squamous",
             "levels": [{"level": level, **pair} for level in ("adenosquamous", "other")],
         }
+        columns = ["(intercept)", "fusion", "max_diameter", "rbc", "histology=adenosquamous", "histology=other"]
+        spread = np.random.default_rng(9).normal(size=(6, 6)) * np.array([4, 4, 0.1, 0.5, 1, 1])[:, None]
         top = sum(max(t["points"] for t in term["ticks"]) for term in terms)
         base = -4.1
         probability = [0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99]
@@ -316,6 +321,9 @@ class Stages:
             "total": {"range": [0.0, top], "ticks": list(range(0, int(top), 20))},
             "probability": [{"probability": p, "points": (math.log(p / (1 - p)) - base) * per} for p in probability],
             "intercept": base,
+            "points_per_log_odds": per,
+            "level": 0.95,
+            "covariance": {"terms": columns, "matrix": (spread @ spread.T / 400).tolist()},
             "platt": {"slope": 0.94, "intercept": -0.03, "on": "training, cross-fitted"},
             "note": "",
         }

@@ -231,6 +231,8 @@ class Nomogram(ClassifierMixin, BaseEstimator):
             "points_per_log_odds": per,
             "platt": asdict(self.platt_) if self.platt_ else None,
             "penalty": self.regression_.penalty,
+            "level": self.level,
+            "covariance": {"terms": list(self.regression_.names), "matrix": self.regression_.covariance.tolist()},
             "n": self.regression_.n,
             "n_events": self.regression_.n_events,
             "note": self.note_,

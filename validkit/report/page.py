@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from markupsafe import Markup
+
 from validkit.report import text
 from validkit.report.figures.base import Plate
 from validkit.report.records import NotAvailable
@@ -97,6 +99,21 @@ class FigureBlock:
 
 
 @dataclass(frozen=True)
+class Widget:
+    """Fields that the page's script makes from data, and computes with.
+
+    name : which of the script's builders; json : the data, with no character that could end its element
+    without : said where no script runs
+    """
+
+    kind: ClassVar[str] = "widget"
+    name: str
+    title: str
+    json: Markup
+    without: str
+
+
+@dataclass(frozen=True)
 class Details:
     """Blocks that open on demand, and always in print."""
 
@@ -131,7 +148,7 @@ class Section:
 
 
 Row = Sequence[Cell | str]
-Block = Table | Text | Notice | Facts | Listing | Missing | FigureBlock | Details
+Block = Table | Text | Notice | Facts | Listing | Missing | FigureBlock | Details | Widget
 
 
 def attempt(title: str, build: Callable[[], Iterable[Block]]) -> list[Block]:

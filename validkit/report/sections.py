@@ -38,6 +38,7 @@ from validkit.report.records import CORRECTED, TRAINING, NotAvailable, Record, R
 from validkit.report.sentinels import sentinel_blocks
 from validkit.report.subject import behind, spoken, subject
 from validkit.report.transfer import check_blocks, drift_blocks, precision_blocks, transfer_blocks, updating_blocks
+from validkit.report.widgets import nomogram_widget, threshold_widget, where_recorded
 
 Figures = Mapping[str, FigureBlock]
 MOST_NOTES = 3
@@ -227,6 +228,7 @@ def _nomogram(run: Run, figure: Figures) -> list[Block]:
         *attempt("Table 2", lambda: [views.recorded(run.stage("clinical")["table2"], "Table 2")]),
         *attempt("Independent predictors", lambda: [stages.independent(run.stage("clinical"))]),
         *attempt("Terms of the nomogram", lambda: [stages.terms(run.stage("nomogram"))]),
+        *where_recorded(nomogram_widget, run),
         figure["11-nomogram"],
     ]
 
@@ -242,6 +244,7 @@ def _performance(run: Run, figure: Figures) -> list[Block]:
         *attempt("Differences in AUC", lambda: [views.comparisons(run)]),
         figure["13-calibration"],
         figure["14-decision-curves"],
+        *where_recorded(threshold_widget, run),
         *attempt("Every measure", lambda: [Details(_every(run), tuple(every_measure(run)))]),
         *(attempt("All models", lambda: [Details("All models on all sets", (_all_models(run),))]) if plnm else []),
     ]

@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from validkit.report.design_tables import DESIGN_TABLES, Rows
+from validkit.report.exports.cells import safe
 from validkit.report.measures import recorded
 from validkit.report.records import SETS, NotAvailable, Record, Run
 from validkit.report.subject import score
-from validkit.report.text import clean
 from validkit.report.values import count, estimate, number, test
 from validkit.stats.metrics import METRICS
 
@@ -32,22 +30,6 @@ ESTIMATES = (
     "oe",
 )
 PARTS = ("value", "low", "high", "method", "note")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_FORMULA = tuple("=+-@＝＋－＠")
-
-
-def safe(value: Any) -> Any:
-    """A value that a spreadsheet takes for what it is: text that would start a formula gets a leading apostrophe."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return repr(value)
-    words = clean(value)
-    if _NUMBER.fullmatch(words):
-        return words
-    return f"'{words}" if words.lstrip().startswith(_FORMULA) else words
 
 
 def to_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
