@@ -60,6 +60,10 @@ def observed_expected(
         "ratio": "log" with the linearised error of a ratio, se(log) = sqrt(sum (y - O/E p)^2 n/(n - 1))/O: patients
         with high risks come with the events, so that O and E rise and fall together.
 
+    In samples like the paper's test set (31 events in 127, AUC 0.75, right risks) "log" covers 96.7 %, "exact" 97.6 %,
+    "poisson" 99.0 %, more than they say, and "ratio", the one to choose there, 95.0 % (`validkit certify`). "log" stays
+    the default, for it is what metamisc gives and syntheses expect.
+
     Predictions of exactly 0 and 1 count as any other. Where every risk is 0, O/E is infinite, or NaN without an event.
 
     >>> observed_expected([0, 0, 1, 1], [0.1, 0.3, 0.4, 0.8])
@@ -111,6 +115,9 @@ def calibration_in_the_large(
     logit P(event) = a + logit(risk); Wald interval. This is not the intercept that rms `val.prob` prints, which is
     fitted jointly with the slope (`calibration_line` has that one).
     NaN with a note without both outcomes, or where an outcome contradicts a risk of exactly 0 or 1.
+
+    The interval takes the slope to be 1: of risks that are too extreme (slope 0.6) it covers 89 to 92 % (`validkit
+    certify`).
 
     >>> calibration_in_the_large([0, 0, 1, 1], [0.1, 0.3, 0.4, 0.8])
     0.5531 [-1.727, 2.833] (95% Wald; n = 4, 2 events)

@@ -165,6 +165,10 @@ def auc(
     rng : a numpy Generator or a seed, for the bootstrap alone; `replicates` are drawn, within each outcome where
         `stratified`, as pROC does
 
+    In samples like the paper's test set (31 events in 127, AUC 0.75) "delong" covers 94.1 %, "logit-delong" 95.3 %,
+    "newcombe" 95.6 %, "bootstrap-bca" 94.3 % (`validkit certify`). With few events or an AUC near 1 DeLong's interval
+    is too narrow (88.7 % at an AUC of 0.95 there), and the note says so; the other two hold better.
+
     Fallbacks, each said in the note: where DeLong's variance is zero (an AUC of 0 or 1) or undefined (a single event or
     non-event), and where replicates would not vary for the same reasons, the interval is Newcombe's. Identical
     predictions for everybody give 0.5 exactly, by definition. Without both an event and a non-event the AUC is NaN.

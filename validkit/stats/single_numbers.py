@@ -52,6 +52,9 @@ def ici(
 ) -> Estimate:
     """Integrated calibration index, mean |c(p) - p|: "ici" of `calibration_errors`, which has the arguments.
 
+    Biased upwards: of a right model, whose value is 0, a percentile interval never covers 0; of risks wrong by 0.5 on
+    the log odds it covers 90.1 % in samples of 127 with 31 events (`validkit certify`).
+
     >>> y, p = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     >>> round(ici(y, p, method="isotonic").value, 4)
     0.15
@@ -74,6 +77,9 @@ def e50(
     missing: str = "error",
 ) -> Estimate:
     """Median distance of the calibration curve from the diagonal: "e50" of `calibration_errors`.
+
+    Biased upwards: of a right model, whose value is 0, a percentile interval never covers 0; of risks wrong by 0.5 on
+    the log odds it covers 98.7 % in samples of 127 with 31 events (`validkit certify`).
 
     >>> y, p = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     >>> round(e50(y, p, method="isotonic").value, 4)
@@ -98,6 +104,9 @@ def e90(
 ) -> Estimate:
     """The distance that 90 % of the patients stay below: "e90" of `calibration_errors`.
 
+    Biased upwards: of a right model, whose value is 0, a percentile interval never covers 0; of risks wrong by 0.5 on
+    the log odds it covers 73.9 % in samples of 127 with 31 events (`validkit certify`).
+
     >>> y, p = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     >>> round(e90(y, p, method="isotonic").value, 4)
     0.23
@@ -120,6 +129,9 @@ def emax(
     missing: str = "error",
 ) -> Estimate:
     """Largest distance of the calibration curve from the diagonal: "emax" of `calibration_errors`.
+
+    Biased upwards: of a right model, whose value is 0, a percentile interval never covers 0; of risks wrong by 0.5 on
+    the log odds it covers 37.4 % in samples of 127 with 31 events (`validkit certify`).
 
     >>> y, p = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     >>> round(emax(y, p, method="isotonic").value, 4)
