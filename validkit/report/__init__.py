@@ -11,15 +11,16 @@ if TYPE_CHECKING:
 __all__ = ["render_report", "summary"]
 
 
-def render_report(run: Path) -> Path:
+def render_report(run: Path, *, exports: bool = False) -> Path:
     """Draw a run folder's figures, tables and `report.html` from its records; returns the page's path.
 
+    exports : also what goes into a manuscript: figures/*.pdf and PNG at 300 dpi, tables.xlsx, tables.docx, *.tex
     The same records give the same bytes. InputError where the folder is no run folder or a record is not valid JSON;
     what a record lacks is said on the page.
     """
     from validkit.report.render import write_report
 
-    return write_report(Path(run))
+    return write_report(Path(run), exports=exports)
 
 
 def summary(run: Path) -> RenderableType:

@@ -16,6 +16,7 @@ from validkit.report.harmonisation import harmonisation_blocks
 from validkit.report.limits import limits
 from validkit.report.locked import locked_blocks
 from validkit.report.measures import every_measure
+from validkit.report.methods import methods_blocks
 from validkit.report.missing import imputation_blocks, missing_table
 from validkit.report.notices import remarks
 from validkit.report.optimism import optimism_blocks
@@ -58,6 +59,7 @@ def sections(run: Run, plates: Mapping[str, Plate]) -> list[Section]:
         *_parts(run, figure),
         ("sentinels", "Sentinels", attempt("Sentinels", lambda: sentinel_blocks(run))),
         ("limits", "Limits", [Listing(tuple(limits(run)))]),
+        ("methods", "Methods", methods_blocks(run)),
         ("provenance", "Provenance", _provenance(run)),
     ]
     return [Section(anchor, title, tuple(blocks)) for anchor, title, blocks in chapters]

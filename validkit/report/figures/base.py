@@ -9,13 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import matplotlib
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from validkit.report.figures import style
 
-PNG_DPI = 160
+SCREEN_DPI = 160
+PRINT_DPI = 300
+COLUMN_MM, PAGE_MM = 85, 180
+"""widths of a journal's column and of its page"""
 
 
 class Display(ABC):
@@ -70,7 +74,10 @@ class Plate:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A panel as files: SVG text and PNG bytes, and whether some characters had no glyph."""
+    """A panel as files: SVG text and PNG bytes, and whether some characters had no glyph.
+
+    png : for the screen; printed : for print, a journal's column or page wide; pdf, printed : empty unless asked for
+    """
 
     stem: str
     title: str
@@ -81,21 +88,26 @@ class Drawn:
     wide: bool
     size: tuple[float, float]
     missing_glyphs: bool
+    pdf: bytes = b""
+    printed: bytes = b""
 
 
-def draw(plate: Plate) -> tuple[Drawn, ...]:
-    """Every panel of a plate as SVG and PNG; the same numbers give the same bytes."""
-    return tuple(_draw(plate.name, suffix, display) for suffix, display in plate.panels)
+def draw(plate: Plate, *, for_print: bool = False) -> tuple[Drawn, ...]:
+    """Every panel of a plate as SVG and PNG, and for print as PDF and PNG; the same numbers give the same bytes."""
+    return tuple(_draw(plate.name, suffix, display, for_print) for suffix, display in plate.panels)
 
 
-def _draw(name: str, suffix: str, display: Display) -> Drawn:
+def _draw(name: str, suffix: str, display: Display, for_print: bool) -> Drawn:
     with style.house_style(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         figure = display.draw()
         FigureCanvasAgg(figure)
-        svg, png = io.StringIO(), io.BytesIO()
-        figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None})
+        svg = io.StringIO()
+        png = _png(figure, SCREEN_DPI, SCREEN_DPI)
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        figure.set_layout_engine("none")
+        pdf = _pdf(figure) if for_print else b""
+        printed = _printed(figure, PAGE_MM if display.wide else COLUMN_MM) if for_print else b""
     glyphs = [w for w in caught if "missing from font" in str(w.message)]
     for warning in caught:
         if warning not in glyphs:
@@ -105,12 +117,35 @@ def _draw(name: str, suffix: str, display: Display) -> Drawn:
         title=display.title,
         alt=display.alt(),
         svg=svg.getvalue(),
-        png=png.getvalue(),
+        png=png,
         raster=display.raster,
         wide=display.wide,
         size=(float(figure.get_figwidth()), float(figure.get_figheight())),
         missing_glyphs=bool(glyphs),
+        pdf=pdf,
+        printed=printed,
     )
+
+
+def _png(figure: Figure, dpi: float, stated: int) -> bytes:
+    """PNG at `dpi` dots an inch of the figure; `stated` is what the file says of its own size."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"dpi": (stated, stated)})
+    return out.getvalue()
+
+
+def _printed(figure: Figure, millimetres: float) -> bytes:
+    """PNG that is so many millimetres wide in print."""
+    pixels = round(millimetres / 25.4 * PRINT_DPI)
+    return _png(figure, pixels / figure.get_figwidth(), PRINT_DPI)
+
+
+def _pdf(figure: Figure) -> bytes:
+    """PDF without a date, fonts embedded as TrueType (Type 42), as journals ask."""
+    out = io.BytesIO()
+    with matplotlib.rc_context({"pdf.fonttype": 42}):
+        figure.savefig(out, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return out.getvalue()
 
 
 def stack(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""What leaves with the reader beside the page: a workbook, a document and LaTeX of the same tables."""
