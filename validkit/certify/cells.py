@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from validkit.simulation import ClusteredRisks, PairedRisks, Raters, Readers, Risks, Sites
+from validkit.simulation import ClusteredRisks, LogisticPopulation, PairedRisks, Raters, Readers, Risks, Sites
 
 __all__ = ["GRIDS", "PAPER", "Cell"]
 
@@ -28,7 +28,7 @@ class Cell:
 
     kind : "risks" (one model), "pairs" (two models on the same patients), "samples" (two models on two samples),
         "clusters" (lesions in patients; n patients), "sites" (hospitals with n patients each), "readers" (n subjects),
-        "raters" (two, of classes; n subjects), "methods" (two, of a measurement; n subjects)
+        "raters" (two, of classes; n subjects), "methods" (two, of a measurement; n subjects), "regression" (n patients)
     auc_b, correlation : of the second model, and within either class, patient or none
     tau : standard deviation of logit(AUC) between sites; icc : of readers; of raters, kappa
     """
@@ -80,6 +80,8 @@ class Cell:
             return Readers(self.icc, reader_share=0.0)
         if self.kind == "raters":
             return Raters(self.icc, self.prevalence)
+        if self.kind == "regression":
+            return LogisticPopulation()
         return self.risks
 
     def truths(self) -> dict[str, float]:
@@ -94,7 +96,10 @@ class Cell:
             limit = NORMAL_LIMIT * math.sqrt(2 * (1 - self.icc))
             return {"bias": 0.0, "lower limit of agreement": -limit, "upper limit of agreement": limit}
         if self.kind == "raters":
-            return {"cohen_kappa": self.icc}
+            return {"cohen_kappa": self.icc, "fleiss_kappa": self.icc}
+        if self.kind == "regression":
+            known = LogisticPopulation()
+            return {f"coefficient {b:g}": b for b in known.coefficients} | {"intercept": known.intercept}
         return self.risks.truths(threshold=self.threshold)
 
 
@@ -141,7 +146,8 @@ def _others() -> list[Cell]:
         for n, share, kappa in itertools.product((40, 100, 400), (0.25, 0.5), (0.3, 0.6, 0.85))
     ]
     methods = [Cell("methods", n, icc=0.75) for n in (20, 40, 100)]
-    return [*samples, *clusters, *sites, *readers, *raters, *methods]
+    regressions = [Cell("regression", n) for n in (127, 294, 1000)]
+    return [*samples, *clusters, *sites, *readers, *raters, *methods, *regressions]
 
 
 GRIDS = {

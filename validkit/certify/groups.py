@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,16 @@ def around_the_paper(cell: Cell) -> bool:
 def test_set(cell: Cell) -> bool:
     """The paper's test set alone, right and wrong risks."""
     return around_the_paper(cell) and cell.n == FEW_SIZES[0]
+
+
+def papers_cell(cell: Cell) -> bool:
+    """The paper's test set with right risks."""
+    return test_set(cell) and cell.calibrated
+
+
+def twelve_sites(cell: Cell) -> bool:
+    """Sites enough for a regression on them."""
+    return cell.sites >= 12
 
 
 @dataclass(frozen=True)
@@ -209,6 +220,72 @@ def slow_bootstraps(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
 ERRORS = ("ici", "e50", "e90", "emax")
 
 
+def bands(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """The simultaneous ROC band, and the calibration curve's own band at the prevalence."""
+    y, p = sample
+    roc = stats.roc_curve(y, p, band="simultaneous")
+    right = cell.risks.right
+    cuts = right.quantile(NORMAL_SCORES, 0)
+    true_x, true_y = 1 - right.cdf(cuts, 0), 1 - right.cdf(cuts, 1)
+    low, high = _between(roc.x, roc.low, true_x, "left"), _between(roc.x, roc.high, true_x, "right")
+    curve = stats.calibration_curve(y, p, points=101)
+    value, lower, upper = (
+        float(np.interp(cell.prevalence, curve.x, part)) for part in (curve.y, curve.low, curve.high)
+    )
+    return {
+        ("whole ROC curve", "simultaneous"): _whole(low - true_y, high - true_y),
+        ("calibration curve at the prevalence", "loess, own band"): Estimate(value, lower, upper),
+    }
+
+
+def _between(x: Any, ends: Any, at: Any, side: Any) -> Any:
+    """The band at points between those of a step curve: the lower end of the left one, the upper of the right one."""
+    place = np.searchsorted(x, at, side="right" if side == "left" else "left")
+    return ends[np.clip(place - (side == "left"), 0, len(x) - 1)]
+
+
+def _whole(below: Any, above: Any) -> Estimate:
+    """A band about a whole curve, as the interval that holds 0 where every point of the truth lies inside."""
+    return Estimate(0.0, float(np.max(below)), float(np.min(above)))
+
+
+NORMAL_SCORES = np.linspace(-2.5, 2.5, 41)
+
+
+def decision_band(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """The simultaneous band of the decision curve at thresholds of 10 to 50 %."""
+    y, p = sample
+    curve = stats.decision_curve(y, p, band="simultaneous", rng=int(rng.integers(2**31)), thresholds=FOCUS)
+    truth = _net_benefits(cell)
+    return {("whole decision curve", "simultaneous"): _whole(curve.low - truth, curve.high - truth)}
+
+
+FOCUS = np.arange(10, 51, 2) / 100
+
+
+@functools.cache
+def _net_benefits(cell: Cell) -> Any:
+    return np.array([cell.risks.truths(threshold=float(t))["net_benefit"] for t in FOCUS])
+
+
+def studentised(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """Studentised bootstrap; 500 replicates."""
+    y, p = sample
+    seed = int(rng.integers(2**31))
+    names = ("auc", "brier")
+    return {
+        (name, "bootstrap-studentised"): stats.bootstrap(name, y, p, rng=seed, replicates=500, interval="studentized")
+        for name in names
+    }
+
+
+def closed_testing(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """How often the closed test updates a model: of a right one, an error."""
+    y, p = sample
+    chosen = stats.closed_test(y, p).chosen
+    return {("closed_test", "any update"): TestResult(math.nan, math.nan if not chosen else float(chosen == "none"))}
+
+
 # --- two models --------------------------------------------------------------------------------------------
 
 
@@ -331,6 +408,34 @@ def ratings(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
     return {("cohen_kappa", "cohen"): stats.cohen_kappa(sample[:, 0], sample[:, 1])}
 
 
+def fleiss(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """Fleiss' kappa of two raters of one prevalence, where it is Cohen's."""
+    return {("fleiss_kappa", "fleiss"): stats.fleiss_kappa(sample)}
+
+
+def regression(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """Coefficients of a logistic regression by Wald and by profile likelihood, and the tests of one that is 0."""
+    X, y = sample
+    found: dict[tuple[str, str], Any] = {}
+    for method in ("wald", "profile"):
+        fit = stats.logistic_regression(X, y, interval=method)
+        for truth, one in zip(cell.population().coefficients, fit.coefficients[1:], strict=True):
+            found[f"coefficient {truth:g}", method] = one
+    found["coefficient 0 is zero", "wald"] = fit.wald[-1]
+    found["coefficient 0 is zero", "likelihood ratio"] = fit.likelihood_ratio[-1]
+    return found
+
+
+def explained_sites(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """Meta-regression of logit(AUC) on a covariate that has nothing to do with it."""
+    estimates, se, _ = sample
+    made = stats.meta_regression(estimates, se=se, covariates=rng.standard_normal((cell.sites, 1)))
+    return {
+        ("effect of an idle covariate", "reml, knapp-hartung"): made.coefficients[1],
+        ("effect of an idle covariate is zero", "reml, knapp-hartung"): made.tests[1],
+    }
+
+
 def limits_of_agreement(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
     """Bland and Altman's limits, exact and approximate."""
     found: dict[tuple[str, str], Any] = {}
@@ -356,6 +461,10 @@ GROUPS = (
     Group("bootstraps", "risks", bootstraps, COSTLY, usual_prevalence),
     Group("line-bootstraps", "risks", line_bootstraps, COSTLY, around_the_paper),
     Group("slow-bootstraps", "risks", slow_bootstraps, COSTLY, test_set),
+    Group("bands", "risks", bands, COSTLY, usual_prevalence),
+    Group("decision-band", "risks", decision_band, COSTLY, test_set),
+    Group("studentised", "risks", studentised, COSTLY, papers_cell),
+    Group("closed-testing", "risks", closed_testing, COSTLY),
     Group("differences", "pairs", differences, CLOSED),
     Group("reclassification", "pairs", reclassification, CLOSED),
     Group("resampled-differences", "pairs", resampled_differences, COSTLY, around_the_paper),
@@ -365,6 +474,9 @@ GROUPS = (
     Group("pooled", "sites", pooled, COSTLY),
     Group("agreement", "readers", agreement, CLOSED),
     Group("ratings", "raters", ratings, CLOSED),
+    Group("fleiss", "raters", fleiss, CLOSED),
+    Group("regression", "regression", regression, COSTLY),
+    Group("explained-sites", "sites", explained_sites, COSTLY, twelve_sites),
     Group("limits-of-agreement", "methods", limits_of_agreement, CLOSED),
 )
 """every group, with the simulations that a cell of it gets at least"""

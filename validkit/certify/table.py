@@ -77,7 +77,7 @@ def _row(cell: Cell, measure: str, method: str, tally: Tally, truths: Mapping[st
 
 
 SUMMARY = ("kind", "sort", "measure", "method", "cells", "inside", "near", "failing", "least", "largest")
-FIT_TESTS = ("hosmer_lemeshow", "spiegelhalter", "le_cessie", "cox_tests")
+FIT_TESTS = ("hosmer_lemeshow", "spiegelhalter", "le_cessie", "cox_tests", "closed_test")
 
 
 def summary_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

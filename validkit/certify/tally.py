@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
+from scipy.special import expit, logit
+
 from validkit.certify.cells import Cell
 from validkit.stats.results import Estimate, TestResult
 
@@ -81,7 +83,13 @@ def truth_of(cell: Cell, truths: Mapping[str, float], measure: str) -> float:
         "concordance_gap": 0.0,
         "logit(AUC) over sites": math.log(cell.auc / (1 - cell.auc)) if cell.auc else math.nan,
         "logit(AUC) of a new site": 0.0,
+        "effect of an idle covariate": 0.0,
+        "effect of an idle covariate is zero": 0.0,
+        "whole ROC curve": 0.0,
+        "whole decision curve": 0.0,
     }
+    if measure == "calibration curve at the prevalence":
+        return float(expit(cell.intercept + cell.slope * logit(cell.prevalence)))
     if cell.kind == "clusters" and measure.startswith("auc difference"):
         return 0.0
     if measure in special:

@@ -10,7 +10,18 @@ from validkit.simulation.clusters import ClusteredRisks
 from validkit.simulation.families import BetaFamily, BinormalFamily
 from validkit.simulation.pairs import PairedRisks
 from validkit.simulation.readers import Raters, Readers
+from validkit.simulation.regressions import LogisticPopulation
 from validkit.simulation.risks import Risks
 from validkit.simulation.sites import Sites
 
-__all__ = ["BetaFamily", "BinormalFamily", "ClusteredRisks", "PairedRisks", "Raters", "Readers", "Risks", "Sites"]
+__all__ = [
+    "BetaFamily",
+    "BinormalFamily",
+    "ClusteredRisks",
+    "LogisticPopulation",
+    "PairedRisks",
+    "Raters",
+    "Readers",
+    "Risks",
+    "Sites",
+]

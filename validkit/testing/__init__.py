@@ -29,7 +29,17 @@ _PLACES = {
     "procedure_laws": ("PROCEDURE_LAWS",),
     "estimator_laws": ("ESTIMATOR_LAWS",),
 }
-_SIMULATORS = ("BetaFamily", "BinormalFamily", "ClusteredRisks", "PairedRisks", "Raters", "Readers", "Risks", "Sites")
+_SIMULATORS = (
+    "BetaFamily",
+    "BinormalFamily",
+    "ClusteredRisks",
+    "LogisticPopulation",
+    "PairedRisks",
+    "Raters",
+    "Readers",
+    "Risks",
+    "Sites",
+)
 _FOUND_IN = {
     **{name: f"validkit.testing.{module}" for module, names in _PLACES.items() for name in names},
     **dict.fromkeys(_SIMULATORS, "validkit.simulation"),
