@@ -15,7 +15,7 @@ from validkit.certify import GRIDS, GROUPS, Cell, certify, coverage_rows
 from validkit.certify.cells import PAPER
 from validkit.certify.groups import Group
 from validkit.certify.page import DEFAULTS
-from validkit.certify.running import JOURNAL, Block, simulate
+from validkit.certify.running import JOURNAL, Block, simulate, tallies_of
 from validkit.certify.table import read_csv, verdict
 from validkit.certify.tally import Tally, add
 from validkit.stats.results import Estimate, TestResult
@@ -84,17 +84,12 @@ def test_a_stopped_run_goes_on_and_a_torn_line_is_done_again(tmp_path: Path, mon
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
 def test_every_group_knows_the_truth_of_what_it_computes(group: Group) -> None:
     cell = next(cell for cell in GRIDS["all"] if cell.kind == group.kind and group.applies(cell))
-    rows = coverage_rows({(cell, group.name): _tallies(cell, group)})
+    rows = coverage_rows({(cell, group.name): tallies_of(simulate(Block(cell, group.name, 0, 3)))})
     assert rows
     for row in rows:
         fit = row["measure"] in ("hosmer_lemeshow", "spiegelhalter", "le_cessie", "cox_tests", "closed_test")
         assert fit or math.isfinite(row["truth"]), row["measure"]
         assert row["simulations"] == 3
-
-
-def _tallies(cell: Cell, group: Group) -> dict[tuple[str, str], Tally]:
-    records = simulate(Block(cell, group.name, 0, 3))
-    return {(one.pop("measure"), one.pop("method")): Tally(**one) for one in records}
 
 
 def test_defaults_are_what_a_user_gets_who_names_no_method() -> None:

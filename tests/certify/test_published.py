@@ -15,9 +15,8 @@ from validkit import stats
 from validkit.certify import GRIDS, GROUPS, Cell, coverage_rows, known_limits, page, summary_rows
 from validkit.certify.cells import PAPER
 from validkit.certify.page import default_rows
-from validkit.certify.running import Block, sample, simulate
+from validkit.certify.running import Block, sample, simulate, tallies_of
 from validkit.certify.table import POWER, read_csv
-from validkit.certify.tally import Tally
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "coverage.csv"
 
@@ -62,11 +61,7 @@ def test_fresh_simulations_stay_in_the_published_band(
 ) -> None:
     """With seeds of its own; 4.5 standard errors of both simulations."""
     group = next(group for group in GROUPS if group.name == name)
-    records = simulate(Block(cell, name, 0, simulations, seed=20_261_129))
-    tallies = {
-        (one["measure"], one["method"]): Tally(**{k: v for k, v in one.items() if k not in ("measure", "method")})
-        for one in records
-    }
+    tallies = tallies_of(simulate(Block(cell, name, 0, simulations, seed=20_261_129)))
     fresh = {(row["measure"], row["method"]): row for row in coverage_rows({(cell, name): tallies})}
     settings = ("kind", "n", "auc", "auc_b", "correlation", "intercept", "slope")
     there = [

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from validkit.simulation import ClusteredRisks, LogisticPopulation, PairedRisks, Raters, Readers, Risks, Sites
+from validkit.stats.intervals import z_of
 
 __all__ = ["GRIDS", "PAPER", "Cell"]
 
@@ -15,7 +16,6 @@ TEST_SET, TRAINING_SET, HUNDRED_EVENTS, LARGE = 31 / 127, 76 / 294, 0.25, 0.25
 SIZES = ((127, TEST_SET), (294, TRAINING_SET), (400, HUNDRED_EVENTS), (1000, LARGE))
 """(n, prevalence): the paper's test and training set, 100 events in 400, and 1,000"""
 AUCS = (0.55, 0.65, 0.75, 0.85, 0.95)
-NORMAL_LIMIT = 1.959963984540054
 ENDS, OTHER_PREVALENCES = (127, 1000), (0.1, 0.5)
 """the smallest and the largest size, at other prevalences"""
 MISCALIBRATED = ((-0.5, 1.0), (0.0, 0.6))
@@ -93,7 +93,7 @@ class Cell:
             readers = Readers(self.icc)
             return {form: readers.truth(form) for form in ("ICC(2,1)", "ICC(3,1)")}
         if self.kind == "methods":
-            limit = NORMAL_LIMIT * math.sqrt(2 * (1 - self.icc))
+            limit = z_of(0.95) * math.sqrt(2 * (1 - self.icc))
             return {"bias": 0.0, "lower limit of agreement": -limit, "upper limit of agreement": limit}
         if self.kind == "raters":
             return {"cohen_kappa": self.icc, "fleiss_kappa": self.icc}

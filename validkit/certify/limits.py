@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from validkit.certify.cells import PAPER
 from validkit.certify.groups import GROUPS
-from validkit.certify.table import INTERVAL, TOO_LOW
+from validkit.certify.table import INTERVAL, TOO_LOW, write_csv
 from validkit.stats.results import Estimate
 
 __all__ = ["known_limits", "labels"]
@@ -44,19 +42,16 @@ def known_limits(rows: Iterable[Mapping[str, Any]]) -> str:
         if plain and (row["measure"], row["method"]) in words:
             by[row["measure"], row["method"]].append(row)
     kept = [
-        (FUNCTIONS.get(measure, measure), words[measure, method], row)
+        {
+            "measure": FUNCTIONS.get(measure, measure),
+            "method": words[measure, method],
+            "n": row["n"],
+            "prevalence": row["prevalence"],
+            "value": row["truth"],
+            "coverage": row["share"],
+        }
         for (measure, method), some in sorted(by.items())
         if any(row["verdict"] == TOO_LOW for row in some)
         for row in some
     ]
-    return _csv(kept)
-
-
-def _csv(kept: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for measure, method, row in kept:
-        numbers = (row["n"], row["prevalence"], row["truth"], row["share"])
-        writer.writerow([measure, method, *(f"{number:.5g}" for number in numbers)])
-    return buffer.getvalue()
+    return write_csv(kept, COLUMNS)

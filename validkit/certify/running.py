@@ -18,7 +18,7 @@ from validkit.certify.tally import Key, Tally, add, merged, truth_of
 from validkit.durable import make_folder
 from validkit.engine import Reporter, Silent, map_tasks
 
-__all__ = ["Block", "certify", "sample", "simulate"]
+__all__ = ["Block", "certify", "sample", "simulate", "tallies_of"]
 
 JOURNAL = "tallies.jsonl"
 BLOCK = {True: 1000, False: 100}
@@ -118,7 +118,7 @@ def certify(
         map_tasks(simulate, left, engine=engine, label="simulations", reporter=reporter, on_result=keep)
     gathered: dict[tuple[Cell, str], list[Mapping[Key, Tally]]] = defaultdict(list)
     for block in blocks:
-        gathered[block.cell, block.group].append(_tallies(done[block.key]))
+        gathered[block.cell, block.group].append(tallies_of(done[block.key]))
     return {where: merged(parts) for where, parts in gathered.items()}
 
 
@@ -132,7 +132,8 @@ def _blocks(cells: Sequence[Cell], groups: Sequence[Group], simulations: int | N
                 yield Block(cell, group.name, number, min(size, wanted - start), seed)
 
 
-def _tallies(records: list[dict[str, Any]]) -> dict[Key, Tally]:
+def tallies_of(records: list[dict[str, Any]]) -> dict[Key, Tally]:
+    """The records of `simulate` as tallies."""
     return {
         (one["measure"], one["method"]): Tally(**{k: v for k, v in one.items() if k not in ("measure", "method")})
         for one in records

@@ -47,11 +47,11 @@ class PairedRisks:
 
     def continuous_nri(self) -> float:
         """NRI > 0 of a over b, of right risks that are binormal: shares of patients whose risk rises, by class."""
-        parts = [one.right for one in (self.a, self.b)]
-        if not all(isinstance(part, BinormalFamily) for part in parts) or not (self.a.right_ones and self.b.right_ones):
+        parts = [one.right for one in (self.a, self.b) if one.right_ones and isinstance(one.right, BinormalFamily)]
+        if len(parts) < 2:
             raise InputError("`continuous_nri` is known of binormal models with intercept 0 and slope 1 alone")
-        spreads = [float(part.quantile(np.array(1.0), 0) - part.quantile(np.array(0.0), 0)) for part in parts]
-        variance = spreads[0] ** 2 + spreads[1] ** 2 - 2 * self.correlation * spreads[0] * spreads[1]
+        a, b = (part.spread for part in parts)
+        variance = a**2 + b**2 - 2 * self.correlation * a * b
         total = 0.0
         for y, sign in ((1, 1.0), (0, -1.0)):
             gap = float(parts[0].quantile(np.array(0.0), y) - parts[1].quantile(np.array(0.0), y))
