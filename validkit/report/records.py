@@ -255,6 +255,13 @@ def dig(mapping: Mapping[str, Any], path: str, default: Any = None) -> Any:
     return value
 
 
+def need(value: Any, what: str) -> Any:
+    """The value; NotAvailable where there is none."""
+    if value in (None, "", [], {}):
+        raise NotAvailable(f"the run does not record {what}")
+    return value
+
+
 def read_run(folder: Path) -> Run:
     """Read a run folder. Only run.json is indispensable; other gaps are reported where they matter."""
     folder = Path(folder)

@@ -24,8 +24,7 @@ from validkit.testing.estimator_cases import (
 )
 from validkit.testing.estimator_laws import ESTIMATOR_LAWS
 from validkit.testing.procedure_laws import PROCEDURE_LAWS
-from validkit.testing.violations import Finding, LawViolation
-from validkit.wording import nearest
+from validkit.testing.violations import Finding, Findings, LawViolation, check_names
 
 __all__ = ["ESTIMATOR_LAWS", "PROCEDURE_LAWS", "EstimatorReport", "Finding", "check_estimator", "check_procedure"]
 
@@ -35,21 +34,13 @@ C = TypeVar("C", bound=Case)
 
 
 @dataclass(frozen=True, repr=False)
-class EstimatorReport:
+class EstimatorReport(Findings):
     """What every law found of one estimator or procedure; printed, it is a table."""
-
-    subject: str
-    findings: tuple[Finding, ...]
-
-    @property
-    def failed(self) -> tuple[Finding, ...]:
-        """Findings of the laws that do not hold."""
-        return tuple(one for one in self.findings if one.outcome == "fail")
 
     def finding(self, law: str) -> Finding:
         """The finding of a law; an InputError where it was not asked."""
         known = {one.law: one for one in self.findings}
-        _check_names([law], known, "law")
+        check_names([law], known)
         return known[law]
 
     def __repr__(self) -> str:
@@ -95,7 +86,7 @@ def check_estimator(
     """
     if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "predict_proba")):
         raise InputError(f"`estimator` must be an instance with fit and predict_proba; got {estimator!r}")
-    _check_names(promises, dict.fromkeys(PROMISES), "promise")
+    check_names(promises, PROMISES, "promise")
     asked = _asked(laws, ESTIMATOR_LAWS)
     own = _left_out(X, y)
     cases = []
@@ -145,14 +136,8 @@ def _asked(laws: Iterable[str] | None, known: Mapping[str, Law[C]]) -> list[Law[
     if laws is None:
         return list(known.values())
     names = [laws] if isinstance(laws, str) else list(laws)
-    _check_names(names, known, "law")
+    check_names(names, known)
     return [law for law in known.values() if law.name in names]
-
-
-def _check_names(names: Iterable[str], known: Mapping[str, Any], kind: str) -> None:
-    for name in names:
-        if name not in known:
-            raise InputError(f"there is no {kind} {name!r}{nearest(name, list(known))}")
 
 
 def _own_tables(seed: int) -> list[tuple[str, Any, Labels]]:

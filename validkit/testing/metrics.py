@@ -11,14 +11,12 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
-from validkit.errors import InputError
 from validkit.stats.metrics import Metric
 from validkit.testing.comparison_laws import COMPARISON_LAWS
 from validkit.testing.laws import Law
 from validkit.testing.metric_laws import METRIC_LAWS
 from validkit.testing.subjects import Subject, subject_of
-from validkit.testing.violations import Finding, LawViolation
-from validkit.wording import nearest
+from validkit.testing.violations import Finding, Findings, LawViolation, check_names
 
 __all__ = ["LAWS", "Finding", "Report", "check_metric"]
 
@@ -28,16 +26,8 @@ EXAMPLES = "VALIDKIT_TESTING_EXAMPLES"
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Findings):
     """What every law said of a metric."""
-
-    subject: str
-    findings: tuple[Finding, ...]
-
-    @property
-    def failed(self) -> tuple[Finding, ...]:
-        """The laws that are broken."""
-        return tuple(one for one in self.findings if one.outcome == "fail")
 
     @property
     def ran(self) -> tuple[str, ...]:
@@ -75,9 +65,7 @@ def check_metric(
     Examples follow from the law alone, so that a second run tries the same ones.
     """
     subject = _registered(function, facts) if isinstance(function, Metric) else subject_of(function, kind, **facts)
-    unknown = sorted(set(laws or ()) - set(LAWS))
-    if unknown:
-        raise InputError(f"there is no law {unknown[0]!r}{nearest(unknown[0], list(LAWS))}")
+    check_names(laws or (), LAWS)
     tried = examples or int(os.environ.get(EXAMPLES, "100"))
     report = Report(subject.name, tuple(_finding(LAWS[name], subject, tried) for name in laws or LAWS))
     if report.failed and raise_on_failure:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from validkit.report import text
 from validkit.report.frontpage import design_words, sentinel_words
 from validkit.report.limits import intervals
 from validkit.report.notices import opening_words
-from validkit.report.records import NotAvailable, Run, dig
+from validkit.report.records import NotAvailable, Run, dig, need
 from validkit.report.subject import label, subject
 from validkit.report.transfer import DRIFTED
 from validkit.report.values import count, estimate
@@ -21,20 +20,14 @@ MEASURED = (("auc", "AUC"), ("slope", "calibration slope"), ("calibration_in_the
             ("brier", "Brier score"))  # fmt: skip
 
 
-def _need(value: Any, what: str) -> Any:
-    if value in (None, "", [], {}):
-        raise NotAvailable(f"the run does not record {what}")
-    return value
-
-
 def question(run: Run) -> str:
     """The protocol's question."""
-    return f"Objective as declared: {_need(dig(run.info, 'protocol.question'), 'a question')}"
+    return f"Objective as declared: {need(dig(run.info, 'protocol.question'), 'a question')}"
 
 
 def source(run: Run) -> str:
     """Cohort, its description and digest."""
-    name = _need(dig(run.info, "cohort.name"), "the cohort")
+    name = need(dig(run.info, "cohort.name"), "the cohort")
     kind = "simulated patients" if run.synthetic else "patients"
     described = str(dig(run.info, "cohort.description") or "")
     digest = str(dig(run.info, "cohort.digest") or "")[:12]
@@ -43,21 +36,21 @@ def source(run: Run) -> str:
 
 def sites(run: Run) -> str:
     """How many sites, and how large."""
-    found = _need(dig(run.info, "cohort.sites"), "sites")
+    found = need(dig(run.info, "cohort.sites"), "sites")
     named = text.listed([f"{site} ({text.whole(count(n))})" for site, n in found.items()])
     return f"{len(found)} site{'s' if len(found) > 1 else ''}: {named}."
 
 
 def flow(run: Run) -> str:
     """Patients from the table to the analysis."""
-    steps = _need(run.stage("cohort").get("flow"), "the flow of patients")
+    steps = need(run.stage("cohort").get("flow"), "the flow of patients")
     told = [f"{step['step']} {step['n']}" + (f" ({step['reason']})" if step.get("reason") else "") for step in steps]
     return f"Flow of patients: {'; '.join(told)}."
 
 
 def eligibility(run: Run) -> str:
     """How patients without some value were handled; the rest of eligibility is the authors'."""
-    rule = _need(run.setting("cohort.missing"), "a rule for missing values")
+    rule = need(run.setting("cohort.missing"), "a rule for missing values")
     border = run.setting("cohort.border")
     more = f" Lesions that touch the image border: {border}." if border else ""
     return f"Patients with missing values: {rule}.{more} Clinical criteria are for the authors to state."
@@ -65,7 +58,7 @@ def eligibility(run: Run) -> str:
 
 def outcome(run: Run) -> str:
     """The outcome's column and words."""
-    column = _need(run.setting("cohort.outcome.column"), "the outcome's column")
+    column = need(run.setting("cohort.outcome.column"), "the outcome's column")
     return (
         f"Outcome column {column!r}: {run.positive} (event) against {run.negative}. How it was assessed: the authors."
     )
@@ -73,7 +66,7 @@ def outcome(run: Run) -> str:
 
 def predictors(run: Run) -> str:
     """Declared predictors with kind, unit and levels."""
-    declared = _need(run.setting("cohort.predictors"), "predictors")
+    declared = need(run.setting("cohort.predictors"), "predictors")
     told = []
     for name, spec in sorted(declared.items()):
         unit = f", {spec['unit']}" if spec.get("unit") else ""
@@ -90,12 +83,12 @@ def sizes(run: Run) -> str:
         events = count(dig(run.info, f"{key}.events"))
         if n is not None:
             told.append(f"{words} {n} ({text.whole(events)} with {run.positive})")
-    return f"Patients: {'; '.join(_need(told, 'sizes'))}."
+    return f"Patients: {'; '.join(need(told, 'sizes'))}."
 
 
 def missing(run: Run) -> str:
     """Missing values: what was done, and how many there were."""
-    rule = _need(run.setting("cohort.missing"), "a rule for missing values")
+    rule = need(run.setting("cohort.missing"), "a rule for missing values")
     how = f", {run.setting('imputation.method')} imputation inside each split" if rule == "impute" else ""
     excluded = next((s["n"] for s in run.records_of("cohort").get("flow", []) if s["step"] == "excluded"), 0)
     return f"Missing values: {rule}{how}; {excluded} patients excluded for them."
@@ -139,7 +132,7 @@ def results(run: Run) -> str:
     told = [
         f"{words} {text.estimate(estimate(found.scores.get(key)))}" for key, words in MEASURED if found.scores.get(key)
     ]
-    return f"{found.label}, {found.among}: {'; '.join(_need(told, 'performance'))}."
+    return f"{found.label}, {found.among}: {'; '.join(need(told, 'performance'))}."
 
 
 def compared(run: Run) -> str:
@@ -158,7 +151,7 @@ def compared(run: Run) -> str:
 def threshold(run: Run) -> str:
     """The operating threshold and how it was chosen."""
     told = subject(run).scores.get("threshold") or {}
-    value = _need(told.get("value"), "an operating threshold")
+    value = need(told.get("value"), "an operating threshold")
     return f"Risks, and decisions at {value:.3g} ({told.get('rule') or 'rule not recorded'})."
 
 
@@ -180,14 +173,14 @@ def heterogeneity(run: Run) -> str:
 
 def seeds(run: Run) -> str:
     """Protocol digest, seal, seeds and versions: what repeats the run."""
-    digest = str(_need(dig(run.info, "protocol.digest"), "the protocol's digest"))[:12]
+    digest = str(need(dig(run.info, "protocol.digest"), "the protocol's digest"))[:12]
     sealed = str(dig(run.info, "sealed.sentence") or "not sealed")
     return f"Protocol digest {digest}; {sealed}. {text.capital(opening_words(run))}."
 
 
 def code(run: Run) -> str:
     """The software and its version."""
-    version = _need(run.info.get("validkit"), "a version")
+    version = need(run.info.get("validkit"), "a version")
     packages = ", ".join(f"{name} {v}" for name, v in sorted((run.info.get("versions") or {}).items())[:6])
     return f"validkit {version} (open source) with the protocol in the run folder; {packages} and others in run.json."
 
@@ -201,13 +194,13 @@ def specification(run: Run) -> str:
 
 def table_one(run: Run) -> str:
     """That characteristics were tabulated."""
-    rows = _need(dig(run.stage("cohort"), "table1.rows"), "characteristics")
+    rows = need(dig(run.stage("cohort"), "table1.rows"), "characteristics")
     return f"Characteristics of patients with and without {run.positive}: Table 1 of the report, {len(rows)} rows."
 
 
 def leaks(run: Run) -> str:
     """What the leakage sentinels say."""
-    _need(run.info.get("sentinels"), "leakage sentinels: none was run (--sentinels)")
+    need(run.info.get("sentinels"), "leakage sentinels: none was run (--sentinels)")
     return f"Leakage sentinels: {sentinel_words(run)}"
 
 
@@ -239,18 +232,18 @@ def radiomics(run: Run) -> str:
 
 def image_types(run: Run) -> str:
     """Image types of the features."""
-    return f"Image types: {', '.join(_need(run.stage('radiomics').get('by_image_type'), 'image types'))}."
+    return f"Image types: {', '.join(need(run.stage('radiomics').get('by_image_type'), 'image types'))}."
 
 
 def feature_classes(run: Run) -> str:
     """Feature classes and how many."""
-    told = _need(run.stage("radiomics").get("by_class"), "feature classes")
+    told = need(run.stage("radiomics").get("by_class"), "feature classes")
     return f"Features by class: {', '.join(f'{name} {n}' for name, n in told.items())}."
 
 
 def outlines(run: Run) -> str:
     """The roles of outlines."""
-    roles = _need(run.setting("cohort.outlines"), "outlines")
+    roles = need(run.setting("cohort.outlines"), "outlines")
     return f"Outlines: {', '.join(sorted(roles))}. Who drew them, with what: the authors."
 
 

@@ -11,7 +11,6 @@ from validkit.report.methods.saying import (
     cite,
     fraction,
     named,
-    need,
     patients,
     quoted,
     said,
@@ -19,7 +18,7 @@ from validkit.report.methods.saying import (
     told,
 )  # fmt: skip
 from validkit.report.methods.transfer import EXTERNAL
-from validkit.report.records import HELD_OUT, NotAvailable, Run, dig
+from validkit.report.records import HELD_OUT, NotAvailable, Run, dig, need
 from validkit.report.subject import subject
 from validkit.report.values import count
 

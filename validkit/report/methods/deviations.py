@@ -5,9 +5,9 @@ from __future__ import annotations
 from validkit.report import text
 from validkit.report.acceptance import declared
 from validkit.report.methods.design import looked
-from validkit.report.methods.saying import cut, named, need, percent, quoted, said, spelled, times, told
+from validkit.report.methods.saying import cut, named, percent, quoted, said, spelled, times, told
 from validkit.report.notices import AFTER, FAILED, PLACE, findings, opening_words
-from validkit.report.records import NotAvailable, Run, dig
+from validkit.report.records import NotAvailable, Run, dig, need
 from validkit.report.values import count, number
 
 __all__ = ["deviations_text"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from validkit.report import text
-from validkit.report.methods.saying import authors, cite, named, need, quoted, said, spelled, told
+from validkit.report.methods.saying import authors, cite, named, quoted, said, spelled, told
 from validkit.report.missing import ALL, missing_rows
-from validkit.report.records import NotAvailable, Run
+from validkit.report.records import NotAvailable, Run, need
 from validkit.report.values import count
 
 __all__ = ["missing_text"]

@@ -10,8 +10,8 @@ from typing import Any
 from validkit.report import text
 from validkit.report.acceptance import judged
 from validkit.report.methods.intervals import how, moved
-from validkit.report.methods.saying import cite, cut, fraction, level, need, percent, said, spelled, told
-from validkit.report.records import CORRECTED, HELD_OUT, TRAINING, NotAvailable, Run, dig
+from validkit.report.methods.saying import cite, cut, fraction, level, percent, said, spelled, told
+from validkit.report.records import CORRECTED, HELD_OUT, TRAINING, NotAvailable, Run, dig, need
 from validkit.report.subject import spoken, subject
 from validkit.report.values import count, curve, estimate, number
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from validkit.report import text
 from validkit.report.methods.plnm import PLNM_SENTENCES
-from validkit.report.methods.saying import authors, cite, named, need, quoted, said, spelled, told
+from validkit.report.methods.saying import authors, cite, named, quoted, said, spelled, told
 from validkit.report.methods.tools import CITED_AS
-from validkit.report.records import NotAvailable, Record, Run, dig
+from validkit.report.records import NotAvailable, Record, Run, dig, need
 from validkit.report.subject import label, spoken
 from validkit.report.values import count
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from validkit.report import text
-from validkit.report.methods.saying import authors, cut, named, need, percent, quoted, said, spelled, told
-from validkit.report.records import NotAvailable, Run, dig
+from validkit.report.methods.saying import authors, cut, named, percent, quoted, said, spelled, told
+from validkit.report.records import NotAvailable, Run, dig, need
 from validkit.report.values import count
 
 __all__ = ["outcome_text", "patients_text"]

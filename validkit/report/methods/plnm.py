@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from validkit.report import text
-from validkit.report.methods.saying import Sentence, cite, fraction, named, need, said
-from validkit.report.records import NotAvailable, Run
+from validkit.report.methods.saying import Sentence, cite, fraction, named, said
+from validkit.report.records import NotAvailable, Run, need
 from validkit.report.values import count, number
 
 __all__ = ["PLNM_SENTENCES"]

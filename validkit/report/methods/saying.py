@@ -17,7 +17,6 @@ __all__ = [
     "fraction",
     "level",
     "named",
-    "need",
     "patients",
     "percent",
     "quoted",
@@ -62,13 +61,6 @@ def cut(value: object) -> str:
 def quoted(value: object) -> str:
     """A name of a record in quotation marks."""
     return f"“{said(value)}”"
-
-
-def need(value: Any, what: str) -> Any:
-    """The value; NotAvailable where there is none."""
-    if value in (None, "", [], {}):
-        raise NotAvailable(f"the run does not record {what}")
-    return value
 
 
 def cite(*keys: str) -> str:

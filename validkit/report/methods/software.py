@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from validkit.report import text
 from validkit.report.methods.references import REFERENCES, version_of
-from validkit.report.methods.saying import authors, cite, cut, need, quoted, said, told
+from validkit.report.methods.saying import authors, cite, cut, quoted, said, told
 from validkit.report.methods.tools import CITED_AS, SOFTWARE
-from validkit.report.records import NotAvailable, Run, dig
+from validkit.report.records import NotAvailable, Run, dig, need
 from validkit.report.values import count
 
 __all__ = ["software_text"]

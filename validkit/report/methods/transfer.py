@@ -6,8 +6,8 @@ from collections import Counter
 from typing import Any
 
 from validkit.report import text
-from validkit.report.methods.saying import Sentence, cite, need, patients, said, spelled, times
-from validkit.report.records import Run
+from validkit.report.methods.saying import Sentence, cite, patients, said, spelled, times
+from validkit.report.records import Run, need
 from validkit.report.values import count
 
 __all__ = ["EXTERNAL"]
