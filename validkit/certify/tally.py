@@ -11,10 +11,12 @@ from scipy.special import expit, logit
 from validkit.certify.cells import Cell
 from validkit.stats.results import Estimate, TestResult
 
-__all__ = ["ALPHA", "Tally", "add", "merged", "truth_of"]
+__all__ = ["ALPHA", "Found", "Tally", "add", "merged", "truth_of"]
 
 ALPHA = 0.05
 Key = tuple[str, str]
+Found = Mapping[Key, Estimate | TestResult]
+"""what is computed on one sample, by measure and method"""
 DIFFERENCE, ZERO = " difference", " is zero"
 
 
@@ -44,7 +46,7 @@ class Tally:
         return self.n - self.undefined
 
 
-def add(tallies: dict[Key, Tally], found: Mapping[Key, Estimate | TestResult], truths: Mapping[str, float]) -> None:
+def add(tallies: dict[Key, Tally], found: Found, truths: Mapping[str, float]) -> None:
     """Count one simulated sample."""
     for key, one in found.items():
         counted = _tested(one) if isinstance(one, TestResult) else _covered(one, truths[key[0]])
