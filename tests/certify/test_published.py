@@ -16,6 +16,7 @@ from validkit.certify import GRIDS, GROUPS, Cell, coverage_rows, known_limits, p
 from validkit.certify.cells import PAPER
 from validkit.certify.page import default_rows
 from validkit.certify.running import Block, sample, simulate, tallies_of
+from validkit.certify.scope import JUDGED, NOT_JUDGED
 from validkit.certify.table import POWER, read_csv
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "coverage.csv"
@@ -36,6 +37,13 @@ def test_the_table_is_complete(published: list[dict[str, Any]]) -> None:
         for cell in cells:
             assert all((cell.kind, cell.n, float(f"{cell.auc:.5g}"), *key) in there for key in found), cell.name
     assert min(row["simulations"] for row in published) >= 2000
+
+
+def test_every_function_of_the_statistics_is_judged_or_says_why_not(published: list[dict[str, Any]]) -> None:
+    functions = {name for name in stats.__all__ if inspect.isfunction(getattr(stats, name))}
+    assert set(JUDGED) | set(NOT_JUDGED) == functions
+    assert not set(JUDGED) & set(NOT_JUDGED)
+    assert set(JUDGED.values()) <= {row["measure"] for row in published}
 
 
 def test_the_statistics_know_the_published_limits(published: list[dict[str, Any]]) -> None:

@@ -13,7 +13,19 @@ from scipy.special import expit
 
 from validkit import stats
 from validkit.errors import InputError
-from validkit.simulation import BetaFamily, BinormalFamily, ClusteredRisks, PairedRisks, Raters, Readers, Risks, Sites
+from validkit.simulation import (
+    BetaFamily,
+    BinormalFamily,
+    ClusteredRisks,
+    Graders,
+    IncompletePatients,
+    LogisticPopulation,
+    PairedRisks,
+    Raters,
+    Readers,
+    Risks,
+    Sites,
+)
 from validkit.simulation.families import panels
 
 AUCS = st.floats(0.52, 0.97)
@@ -141,6 +153,68 @@ def test_readers_agree_as_declared(form: str) -> None:
     assert sum(readers.variances) == pytest.approx(1)
 
 
+@settings(max_examples=20)
+@given(correlation=st.floats(-0.95, 0.95), cuts=st.lists(st.floats(0.1, 1.0), min_size=2, max_size=5))
+def test_graders_agree_as_declared(correlation: float, cuts: list[float]) -> None:
+    graders = Graders(correlation, tuple(np.array(cuts) / sum(cuts)))
+    cells = graders.cells
+    np.testing.assert_allclose(cells, cells.T, atol=1e-12)
+    np.testing.assert_allclose(cells.sum(axis=1), graders.shares, atol=1e-12)
+    assert graders.kappa() * correlation >= -1e-12
+
+
+@pytest.mark.parametrize(("weighting", "power"), [("none", 0), ("linear", 1), ("quadratic", 2)])
+def test_weighted_kappa_of_many_subjects_is_the_declared_one(weighting: str, power: int) -> None:
+    graders = Graders(0.7)
+    found = stats.cohen_kappa(*graders.sample(20_000, np.random.default_rng(4)).T, weighting=weighting)
+    assert found.value == pytest.approx(graders.kappa(power), abs=4.5 * found.se)
+
+
+@pytest.mark.parametrize("model", [(-1.2, (1.0, 0.5, 0.0)), (-0.4, (0.3, 1.4, -0.5)), (-1.0, (0.0, 0.0, 1.0))])
+def test_the_worth_of_any_model_of_a_population(model: tuple[float, tuple[float, ...]]) -> None:
+    population = LogisticPopulation()
+    X, y = population.sample(40_000, np.random.default_rng(5))
+    p = expit(model[0] + X @ np.array(model[1]))
+    worth = population.performance(*model)
+    for name in ("auc", "brier", "log_loss"):
+        found = getattr(stats, name)(y, p)
+        assert found.value == pytest.approx(worth[name], abs=4.5 * found.se)
+    ratio = stats.observed_expected(y, p, method="ratio")
+    assert ratio.value == pytest.approx(worth["observed_expected"], abs=4.5 * ratio.se)
+    assert worth["prevalence"] == pytest.approx(population.performance(0.0, (0.0, 0.0, 0.0))["prevalence"], abs=1e-12)
+    assert population.performance(0.0, (0.0, 0.0, 0.0))["auc"] == 0.5
+
+
+def test_a_right_model_is_worth_most() -> None:
+    population = LogisticPopulation()
+    best = population.performance(population.intercept, population.coefficients)
+    assert best["observed_expected"] == pytest.approx(1, abs=1e-9)
+    for other in ((1.0, 0.4, 0.1), (0.8, 0.5, 0.0), (1.0, 0.5, -0.2)):
+        worse = population.performance(population.intercept, other)
+        assert worse["log_loss"] > best["log_loss"]
+        assert worse["brier"] > best["brier"]
+
+
+def test_incomplete_patients_have_the_declared_regression_and_right_imputations() -> None:
+    patients = IncompletePatients()
+    rng = np.random.default_rng(6)
+    X, y = patients.sample(30_000, rng)
+    lost = np.isnan(X)
+    assert (lost[:, 0] == lost[:, 2]).all()
+    assert not lost[:, [1, 3]].any()
+    assert 0.2 < lost[:, 0].mean() < 0.45
+    filled = patients.impute(X, y, rng)
+    np.testing.assert_array_equal(filled[~lost], X[~lost])
+    fit = stats.logistic_regression(filled, y)
+    for b, found in zip(patients.coefficients, fit.coefficients[1:], strict=True):
+        assert found.value == pytest.approx(b, abs=6 * found.se)
+    area = stats.auc(y, patients.risks(filled))
+    assert area.value == pytest.approx(patients.auc, abs=5 * area.se)
+    complete = ~lost[:, 0]
+    alone = stats.calibration_in_the_large(y[complete], patients.risks(X[complete]))
+    assert abs(alone.value) > 5 * alone.se, "complete patients alone are another population: missing depends on y"
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -162,6 +236,12 @@ def test_readers_agree_as_declared(form: str) -> None:
             lambda: PairedRisks(Risks(0.7, 0.2, slope=2), Risks(0.7, 0.2)).continuous_nri(),
             "is known of binormal models",
         ),
+        (lambda: Graders(1.0), "`correlation` must lie in"),
+        (lambda: Graders(0.5, (0.5, 0.4)), "`shares` must be two or more"),
+        (lambda: LogisticPopulation().performance(0.0, (1.0,)), "`coefficients` must be 3"),
+        (lambda: IncompletePatients(0.0), "`prevalence` must lie strictly"),
+        (lambda: IncompletePatients(missing=(3,)), "`missing` must name columns from 0 to 2"),
+        (lambda: IncompletePatients(correlation=-0.5), "`correlation` of 4 predictors"),
         (lambda: Readers(1.0), "`icc` must lie in"),
         (lambda: Readers(0.5, reader_share=1), "`reader_share` must lie in"),
         (lambda: Readers(0.5, readers=1), "`readers` must be at least 2"),

@@ -32,6 +32,7 @@ from validkit.sections import Predictor
 from validkit.stats import calibration_in_the_large, logistic_regression, net_benefit
 from validkit.stats.combat import combat_moments
 from validkit.stats.discrimination import auc
+from validkit.stats.membership import sd_error
 from validkit.stats.predictor_effects import PredictorEffects, effects_given_risk
 from validkit.stats.results import Estimate
 from validkit.stats.transport import concordance_gap, model_based_concordance
@@ -51,7 +52,6 @@ __all__ = [
     "linear_predictor",
     "mean_risks",
     "moments_of",
-    "sd_error",
     "spread_of",
 ]
 
@@ -188,15 +188,6 @@ def linear_predictor(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     """Log odds; probabilities nearer to 0 or 1 than FURTHEST are moved there."""
     p = inside(probability)
     return np.asarray(np.log(p) - np.log1p(-p))
-
-
-def sd_error(values: NDArray[np.float64]) -> float | None:
-    """Standard error of the standard deviation, sqrt((m4 - s^4) / n) / (2 s); None where there is none."""
-    if len(values) < 2 or not np.ptp(values) > 0:
-        return None
-    variance = float(values.var(ddof=1))
-    fourth = float(np.mean((values - values.mean()) ** 4))
-    return math.sqrt(max(fourth - variance**2, 0.0) / len(values)) / (2.0 * math.sqrt(variance))
 
 
 def told(estimate: Estimate) -> Told | None:

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from validkit import stats
-from validkit.bundle.describing import linear_predictor, sd_error
+from validkit.bundle.describing import linear_predictor
 from validkit.bundle.manifest import unreadable
 from validkit.centre.measures import MEASURES
 from validkit.centre.rounding import BASE, SHARE, Rounding
 from validkit.errors import InputError
 from validkit.sections import Section
 from validkit.sections.base import Sha256
+from validkit.stats.membership import sd_error
 from validkit.stats.results import Estimate
 from validkit.stats.scales import on_scale, scale_of
 from validkit.store import to_json
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["NAME", "SiteSummary", "disclosed", "labels_of", "read_summary", "site_label", "site_summary", "to_text"]
 
 NAME = "site-summary.json"
+SCHEMA: Literal["urn:validkit:schema:site-summary:1"] = "urn:validkit:schema:site-summary:1"
+"""what the file bears under "schema"; see `validkit.schemas`"""
 FOREIGN = re.compile(r"[^A-Za-z0-9 _./-]+")
 """what no name of a model has in a summary: it would be free text"""
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}")
@@ -117,10 +120,15 @@ class Judged(Section):
     harmonised: bool = False
 
 
+def _named(schema: object) -> object:
+    """The first summaries bore the number of their version alone."""
+    return SCHEMA if schema == 1 and schema is not True else schema
+
+
 class SiteSummary(Section):
     """One centre. fingerprint : the same for the same cohort and model, and not to be turned back into either."""
 
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: Annotated[Literal["urn:validkit:schema:site-summary:1"], BeforeValidator(_named)] = Field(alias="schema")
     site: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")]
     judged: Judged
     fingerprint: Sha256
@@ -185,7 +193,7 @@ def site_summary(
             p = risk.loc[patients].to_numpy(np.float64)[kept]
             models.append(_model(str(name), y[kept], p, tuple(cut), rounding))
     return SiteSummary(
-        schema=1,
+        schema=SCHEMA,
         site=site_label(site, fingerprint),
         judged=judged,
         fingerprint=fingerprint,

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from scipy import special
 
 from validkit.bundle.case_mix import CaseMix, Effects, LinearPredictor, Told
-from validkit.bundle.describing import clinical_columns, effects_here, linear_predictor, mean_risks, sd_error
+from validkit.bundle.describing import clinical_columns, effects_here, linear_predictor, mean_risks
 from validkit.centre.curves import calibration_at_home, decision_at_home
 from validkit.stats import adjust_p_values, auc, calibration_in_the_large
 from validkit.stats.intervals import two_sided_p, z_of
-from validkit.stats.membership import Membership, compare_spreads, membership
+from validkit.stats.membership import Membership, compare_spreads, membership, sd_error
 from validkit.stats.predictor_effects import PredictorEffects, compare_effects
 from validkit.stats.results import NAN, Estimate, Record, TestResult
 from validkit.stats.standardised import standardised_auc

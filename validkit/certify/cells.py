@@ -7,7 +7,18 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from validkit.simulation import ClusteredRisks, LogisticPopulation, PairedRisks, Raters, Readers, Risks, Sites
+from validkit.certify.truths import of_incomplete, of_pairs, on_curves
+from validkit.simulation import (
+    ClusteredRisks,
+    Graders,
+    IncompletePatients,
+    LogisticPopulation,
+    PairedRisks,
+    Raters,
+    Readers,
+    Risks,
+    Sites,
+)
 from validkit.stats.intervals import z_of
 
 __all__ = ["GRIDS", "PAPER", "Cell"]
@@ -28,9 +39,11 @@ class Cell:
 
     kind : "risks" (one model), "pairs" (two models on the same patients), "samples" (two models on two samples),
         "clusters" (lesions in patients; n patients), "sites" (hospitals with n patients each), "readers" (n subjects),
-        "raters" (two, of classes; n subjects), "methods" (two, of a measurement; n subjects), "regression" (n patients)
+        "raters" (two, of classes; n subjects), "graders" (two, of ordered grades), "methods" (two, of a measurement;
+        n subjects), "regression" (n patients), "incomplete" (n patients, predictors missing at random)
     auc_b, correlation : of the second model, and within either class, patient or none
-    tau : standard deviation of logit(AUC) between sites; icc : of readers; of raters, kappa
+    tau : standard deviation of logit(AUC) between sites; icc : of readers; of raters, kappa; of graders, the
+        correlation of what they see
     """
 
     kind: str
@@ -80,27 +93,45 @@ class Cell:
             return Readers(self.icc, reader_share=0.0)
         if self.kind == "raters":
             return Raters(self.icc, self.prevalence)
+        if self.kind == "graders":
+            return Graders(self.icc)
         if self.kind == "regression":
             return LogisticPopulation()
+        if self.kind == "incomplete":
+            return IncompletePatients(self.prevalence)
         return self.risks
 
     def truths(self) -> dict[str, float]:
         """True values, by the names of measures; of pairs, the differences a - b."""
         if self.kind in ("pairs", "samples"):
             pair: PairedRisks = self.population()
-            return {**pair.differences(threshold=self.threshold), "nri": pair.continuous_nri()}
+            return of_pairs(pair, self.threshold)
         if self.kind == "readers":
             readers = Readers(self.icc)
             return {form: readers.truth(form) for form in ("ICC(2,1)", "ICC(3,1)")}
         if self.kind == "methods":
             limit = z_of(0.95) * math.sqrt(2 * (1 - self.icc))
-            return {"bias": 0.0, "lower limit of agreement": -limit, "upper limit of agreement": limit}
+            return {
+                "ICC(1,1)": self.icc,
+                "bias": 0.0,
+                "lower limit of agreement": -limit,
+                "upper limit of agreement": limit,
+            }
         if self.kind == "raters":
             return {"cohen_kappa": self.icc, "fleiss_kappa": self.icc}
+        if self.kind == "graders":
+            graders = Graders(self.icc)
+            return {
+                "cohen_kappa": graders.kappa(),
+                "linear kappa": graders.kappa(1),
+                "quadratic kappa": graders.kappa(2),
+            }
+        if self.kind == "incomplete":
+            return of_incomplete(IncompletePatients(self.prevalence))
         if self.kind == "regression":
             known = LogisticPopulation()
             return {f"coefficient {b:g}": b for b in known.coefficients} | {"intercept": known.intercept}
-        return self.risks.truths(threshold=self.threshold)
+        return {**self.risks.truths(threshold=self.threshold), **on_curves(self.risks)}
 
 
 _PLAIN = asdict(Cell("", 0)) | {"n": None}
@@ -143,11 +174,13 @@ def _others() -> list[Cell]:
     readers = [Cell("readers", n, icc=icc) for n, icc in itertools.product((20, 40, 100), (0.3, 0.6, 0.75, 0.9))]
     raters = [
         Cell("raters", n, share, icc=kappa)
-        for n, share, kappa in itertools.product((40, 100, 400), (0.25, 0.5), (0.3, 0.6, 0.85))
+        for n, share, kappa in itertools.product((40, 100, 400), (0.25, 0.5), (0.0, 0.3, 0.6, 0.85))
     ]
     methods = [Cell("methods", n, icc=0.75) for n in (20, 40, 100)]
     regressions = [Cell("regression", n) for n in (127, 294, 1000)]
-    return [*samples, *clusters, *sites, *readers, *raters, *methods, *regressions]
+    graders = [Cell("graders", n, icc=seen) for n, seen in itertools.product((40, 100, 400), (0.5, 0.8))]
+    incomplete = [Cell("incomplete", n, share) for n, share in SIZES[:3]]
+    return [*samples, *clusters, *sites, *readers, *raters, *graders, *methods, *regressions, *incomplete]
 
 
 GRIDS = {

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from validkit.certify import curves, procedures
 from validkit.certify import one_model as one
 from validkit.certify import other_samples as other
+from validkit.certify import two_models as two
 from validkit.certify.cells import OTHER_PREVALENCES, Cell
 from validkit.certify.tally import Found
 
@@ -39,6 +41,11 @@ def around_the_paper(cell: Cell) -> bool:
     return cell.n in FEW_SIZES and cell.auc == 0.75 and cell.prevalence not in OTHER_PREVALENCES
 
 
+def right_at_the_papers_sizes(cell: Cell) -> bool:
+    """The same with right risks."""
+    return around_the_paper(cell) and cell.calibrated
+
+
 def test_set(cell: Cell) -> bool:
     """The paper's test set alone, right and wrong risks."""
     return around_the_paper(cell) and cell.n == FEW_SIZES[0]
@@ -52,6 +59,11 @@ def papers_cell(cell: Cell) -> bool:
 def twelve_sites(cell: Cell) -> bool:
     """Sites enough for a regression on them."""
     return cell.sites >= 12
+
+
+def alike(cell: Cell) -> bool:
+    """Sites, or models, that do not differ."""
+    return cell.tau == 0 and (cell.kind == "sites" or cell.auc == cell.auc_b)
 
 
 @dataclass(frozen=True)
@@ -101,5 +113,26 @@ GROUPS = (
     Group("regression", "regression", other.regression, COSTLY),
     Group("explained-sites", "sites", other.explained_sites, COSTLY, twelve_sites),
     Group("limits-of-agreement", "methods", other.limits_of_agreement, CLOSED),
+    Group("curve-points", "risks", curves.curve_points, CLOSED, calibrated),
+    Group("vertical-band", "risks", curves.vertical, COSTLY, right_at_the_papers_sizes),
+    Group("chosen-cutoff", "risks", curves.chosen_cutoff, CLOSED, calibrated),
+    Group("risk-groups", "risks", curves.risk_groups, CLOSED, calibrated),
+    Group("beta-calibration", "risks", curves.beta, COSTLY),
+    Group("margins", "pairs", two.margins, CLOSED),
+    Group("three-models", "pairs", two.three_models, CLOSED, alike),
+    Group("reclassified-by-outcome", "pairs", two.nri_parts, CLOSED),
+    Group("curve-difference", "pairs", two.curve_difference, COSTLY, around_the_paper),
+    Group("other-differences", "pairs", two.more_resampled, COSTLY, around_the_paper),
+    Group("lesion-bootstraps", "clusters", other.lesion_bootstraps, COSTLY, around_the_paper),
+    Group("pooled-measures", "sites", other.pooled_measures, COSTLY, alike),
+    Group("kappa-tests", "raters", other.kappa_tests, CLOSED),
+    Group("grades", "graders", other.grades, CLOSED),
+    Group("one-way", "methods", other.one_way, CLOSED),
+    Group("repeated-limits", "methods", other.repeated_limits, CLOSED),
+    Group("optimism", "regression", procedures.optimism, COSTLY),
+    Group("cross-validation", "regression", procedures.cross_validated, COSTLY),
+    Group("ways-alike", "regression", procedures.alike, COSTLY),
+    Group("centres", "regression", procedures.centres, COSTLY),
+    Group("imputations", "incomplete", procedures.imputed, COSTLY),
 )
 """every group, with the simulations that a cell of it gets at least"""

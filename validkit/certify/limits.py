@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from validkit import stats
 from validkit.certify.cells import PAPER
 from validkit.certify.groups import GROUPS
 from validkit.certify.table import INTERVAL, TOO_LOW, write_csv
@@ -28,7 +29,7 @@ def labels() -> dict[tuple[str, str], str]:
         if group.kind != "risks" or not group.plain:
             continue
         for key, one in group.compute(sample, PAPER, np.random.default_rng(1)).items():
-            if isinstance(one, Estimate):
+            if isinstance(one, Estimate) and FUNCTIONS.get(key[0], key[0]) in stats.__all__:
                 found[key] = one.method
     return found
 

@@ -12,9 +12,11 @@ import numpy as np
 from validkit import stats
 from validkit.certify.cells import Cell
 from validkit.certify.tally import Found
+from validkit.simulation import Risks
 from validkit.stats.results import Estimate, TestResult
 
 __all__ = [
+    "FOCUS",
     "bands",
     "bootstraps",
     "calibration",
@@ -25,12 +27,14 @@ __all__ = [
     "fit_tests",
     "line_bootstraps",
     "linearised",
+    "net_benefits",
     "overall",
     "profile",
     "ranks",
     "slow_bootstraps",
     "studentised",
     "utility",
+    "whole",
 ]
 
 QUICK = ("auc", "brier", "observed_expected", "log_loss", "scaled_brier", "discrimination_slope")
@@ -193,7 +197,7 @@ def bands(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
         float(np.interp(cell.prevalence, curve.x, part)) for part in (curve.y, curve.low, curve.high)
     )
     return {
-        ("whole ROC curve", "simultaneous"): _whole(low - true_y, high - true_y),
+        ("whole ROC curve", "simultaneous"): whole(low - true_y, high - true_y),
         ("calibration curve at the prevalence", "loess, own band"): Estimate(value, lower, upper),
     }
 
@@ -204,7 +208,7 @@ def _between(x: Any, ends: Any, at: Any, side: Any) -> Any:
     return ends[np.clip(place - (side == "left"), 0, len(x) - 1)]
 
 
-def _whole(below: Any, above: Any) -> Estimate:
+def whole(below: Any, above: Any) -> Estimate:
     """A band about a whole curve, as the interval that holds 0 where every point of the truth lies inside."""
     return Estimate(0.0, float(np.max(below)), float(np.min(above)))
 
@@ -216,16 +220,17 @@ def decision_band(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
     """The simultaneous band of the decision curve at thresholds of 10 to 50 %."""
     y, p = sample
     curve = stats.decision_curve(y, p, band="simultaneous", rng=int(rng.integers(2**31)), thresholds=FOCUS)
-    truth = _net_benefits(cell)
-    return {("whole decision curve", "simultaneous"): _whole(curve.low - truth, curve.high - truth)}
+    truth = net_benefits(cell.risks)
+    return {("whole decision curve", "simultaneous"): whole(curve.low - truth, curve.high - truth)}
 
 
 FOCUS = np.arange(10, 51, 2) / 100
 
 
 @functools.cache
-def _net_benefits(cell: Cell) -> Any:
-    return np.array([cell.risks.truths(threshold=float(t))["net_benefit"] for t in FOCUS])
+def net_benefits(risks: Risks) -> Any:
+    """True net benefit at the thresholds of the bands."""
+    return np.array([risks.truths(threshold=float(t))["net_benefit"] for t in FOCUS])
 
 
 def studentised(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:

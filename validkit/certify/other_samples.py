@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 import numpy as np
 
 from validkit import stats
 from validkit.certify.cells import Cell
-from validkit.certify.tally import Found
+from validkit.certify.tally import Found, less
 from validkit.stats.results import Estimate
 
 __all__ = [
@@ -16,13 +18,19 @@ __all__ = [
     "differences",
     "explained_sites",
     "fleiss",
+    "grades",
+    "kappa_tests",
+    "lesion_bootstraps",
     "lesion_differences",
     "lesions",
     "limits_of_agreement",
+    "one_way",
     "pooled",
+    "pooled_measures",
     "ratings",
     "reclassification",
     "regression",
+    "repeated_limits",
     "resampled_differences",
     "two_samples",
 ]
@@ -110,6 +118,16 @@ def lesion_differences(sample: Any, cell: Cell, rng: np.random.Generator) -> Fou
     }
 
 
+def lesion_bootstraps(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """Bootstraps that draw patients with all their lesions; 500 replicates."""
+    y, p, patient = sample
+    shared: dict[str, Any] = {"clusters": patient, "rng": int(rng.integers(2**31)), "replicates": 500}
+    return {
+        ("auc", f"bootstrap of patients, {interval}"): stats.bootstrap("auc", y, p, interval=interval, **shared)
+        for interval in ("percentile", "bca")
+    }
+
+
 CLUSTERED = ("obuchowski", "logit-obuchowski")
 
 
@@ -121,13 +139,25 @@ def pooled(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
         made = stats.random_effects(estimates, se=se, method=method, adjustment=adjustment)
         label = f"{method}, {adjustment}" if adjustment != "none" else method
         found["logit(AUC) over sites", label] = made.estimate
-        found["logit(AUC) of a new site", label] = _shifted(made.prediction, new)
+        found["logit(AUC) of a new site", label] = less(made.prediction, new)
     return found
 
 
-def _shifted(prediction: Estimate, new: float) -> Estimate:
-    """The interval with its target at 0, for every study has a new site of its own."""
-    return Estimate(prediction.value - new, prediction.low - new, prediction.high - new)
+def pooled_measures(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """Measures of every site, each pooled on its own scale, of sites that do not differ."""
+    drawn = [site.sample(cell.n, rng) for site in cell.population().draw(rng)]
+    functions: dict[str, Any] = {
+        "auc": stats.auc,
+        "observed_expected": stats.observed_expected,
+        "calibration_in_the_large": stats.calibration_in_the_large,
+        "calibration_slope": stats.calibration_slope,
+        "brier": stats.brier,
+        "net_benefit": functools.partial(stats.net_benefit, threshold=cell.threshold),
+    }
+    found = stats.pool_sites(
+        {name: {f"site {i}": f(*one) for i, one in enumerate(drawn)} for name, f in functions.items()}
+    )
+    return {(name, "pooled, reml, knapp-hartung"): one.estimate for name, one in found.items()}
 
 
 def agreement(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
@@ -147,6 +177,39 @@ def ratings(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
 def fleiss(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
     """Fleiss' kappa of two raters of one prevalence, where it is Cohen's."""
     return {("fleiss_kappa", "fleiss"): stats.fleiss_kappa(sample)}
+
+
+def kappa_tests(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """Whether two raters agree beyond chance."""
+    return {
+        ("kappa is zero", "cohen"): stats.cohen_kappa_test(sample[:, 0], sample[:, 1]),
+        ("kappa is zero", "fleiss"): stats.fleiss_kappa_test(sample),
+    }
+
+
+def grades(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """Cohen's kappa of ordered grades, unweighted and weighted."""
+    a, b = sample.T
+    found: dict[tuple[str, str], Any] = {("cohen_kappa", "cohen, grades"): stats.cohen_kappa(a, b)}
+    for weighting in ("linear", "quadratic"):
+        found[f"{weighting} kappa", "fleiss, cohen, everitt"] = stats.cohen_kappa(a, b, weighting=weighting)
+    return found
+
+
+def one_way(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """ICC of readers who differ from subject to subject; the forms of averages say the same on another scale."""
+    return {("ICC(1,1)", "F"): _single(stats.icc(sample, form="ICC(1,1)"))}
+
+
+def repeated_limits(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:
+    """Limits of agreement of subjects measured two to four times; half the variance is between subjects."""
+    subject = np.repeat(np.arange(cell.n), rng.integers(2, 5, cell.n))
+    sd = math.sqrt(1 - cell.icc)
+    between, within = sd * rng.standard_normal(cell.n), sd * rng.standard_normal(subject.size)
+    true = rng.standard_normal(subject.size)
+    made = stats.bland_altman_repeated(true + between[subject] + within, true, subject)
+    limits = {"lower limit of agreement": made.lower, "upper limit of agreement": made.upper, "bias": made.bias}
+    return {(name, "repeated measurements"): one for name, one in limits.items()}
 
 
 def regression(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from validkit.certify.cells import PAPER
+from validkit.certify.scope import NO_INTERVAL, NOT_JUDGED
 from validkit.certify.table import ERROR, INTERVAL, POWER, summary_rows
 
 __all__ = ["DEFAULTS", "default_rows", "page"]
@@ -66,6 +67,9 @@ def page(rows: Sequence[Mapping[str, Any]]) -> str:
         ]
         parts += [_power(row) for row in power]
         parts.append("")
+    parts += ["## Functions without rows of their own, and why", ""]
+    parts += [f"- `{name}`: {why}" for name, why in sorted(NOT_JUDGED.items()) if why != NO_INTERVAL]
+    parts.append("")
     return "\n".join(parts)
 
 

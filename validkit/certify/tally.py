@@ -11,13 +11,17 @@ from scipy.special import expit, logit
 from validkit.certify.cells import Cell
 from validkit.stats.results import Estimate, TestResult
 
-__all__ = ["ALPHA", "Found", "Tally", "add", "merged", "truth_of"]
+__all__ = ["ALPHA", "MARGIN", "OWN", "TOLD", "Found", "Tally", "add", "less", "merged", "truth_of"]
 
 ALPHA = 0.05
 Key = tuple[str, str]
 Found = Mapping[Key, Estimate | TestResult]
 """what is computed on one sample, by measure and method"""
 DIFFERENCE, ZERO = " difference", " is zero"
+OWN = " of the fitted model"
+"""ends a measure whose target is another in every sample: intervals are told less their target, which is 0 then"""
+MARGIN, TOLD = 0.05, " at the margin"
+"""what is lost at most where models are alike; where they are not, the margin is their difference"""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,11 @@ def _covered(estimate: Estimate, truth: float) -> Tally:
     return Tally(1, 0, inside, int(below), int(above), width, bias if math.isfinite(bias) else 0.0)
 
 
+def less(estimate: Estimate, target: float) -> Estimate:
+    """The interval with its target at 0, for what has a target of its own in every sample."""
+    return Estimate(estimate.value - target, estimate.low - target, estimate.high - target)
+
+
 def merged(parts: Iterable[Mapping[Key, Tally]]) -> dict[Key, Tally]:
     """The tallies of several blocks, added up."""
     whole: dict[Key, Tally] = {}
@@ -89,7 +98,20 @@ def truth_of(cell: Cell, truths: Mapping[str, float], measure: str) -> float:
         "effect of an idle covariate is zero": 0.0,
         "whole ROC curve": 0.0,
         "whole decision curve": 0.0,
+        "whole difference of decision curves": 0.0,
+        "decision curves are the same": cell.auc - cell.auc_b,
+        "areas of three models are the same": cell.auc - cell.auc_b,
+        "observed share of a risk group": 0.0,
+        "means of two centres are the same": 0.0,
+        "spreads of two centres are the same": 0.0,
+        "effects at two centres are the same": 0.0,
+        "ways of making a model are alike": 0.0,
+        "kappa is zero": cell.icc,
     }
+    if measure.endswith(OWN):
+        return 0.0
+    if measure.endswith(TOLD):
+        return 0.0 if cell.auc != cell.auc_b else MARGIN
     if measure == "calibration curve at the prevalence":
         return float(expit(cell.intercept + cell.slope * logit(cell.prevalence)))
     if cell.kind == "clusters" and measure.startswith("auc difference"):

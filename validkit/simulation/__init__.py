@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from validkit.simulation.clusters import ClusteredRisks
 from validkit.simulation.families import BetaFamily, BinormalFamily
+from validkit.simulation.incomplete import IncompletePatients
 from validkit.simulation.pairs import PairedRisks
-from validkit.simulation.readers import Raters, Readers
+from validkit.simulation.readers import Graders, Raters, Readers
 from validkit.simulation.regressions import LogisticPopulation
 from validkit.simulation.risks import Risks
 from validkit.simulation.sites import Sites
@@ -18,6 +19,8 @@ __all__ = [
     "BetaFamily",
     "BinormalFamily",
     "ClusteredRisks",
+    "Graders",
+    "IncompletePatients",
     "LogisticPopulation",
     "PairedRisks",
     "Raters",

@@ -46,18 +46,22 @@ class PairedRisks:
         return y, self.a.reported(self.a.log_odds(y, first)), self.b.reported(self.b.log_odds(y, second))
 
     def continuous_nri(self) -> float:
-        """NRI > 0 of a over b, of right risks that are binormal: shares of patients whose risk rises, by class."""
+        """NRI > 0 of a over b, of right risks that are binormal: the sum of its parts."""
+        return sum(self.continuous_nri_parts())
+
+    def continuous_nri_parts(self) -> tuple[float, float]:
+        """Of events, the share whose risk is higher by a less the share whose is lower; of non-events, the reverse."""
         parts = [one.right for one in (self.a, self.b) if one.right_ones and isinstance(one.right, BinormalFamily)]
         if len(parts) < 2:
-            raise InputError("`continuous_nri` is known of binormal models with intercept 0 and slope 1 alone")
+            raise InputError("the continuous NRI is known of binormal models with intercept 0 and slope 1 alone")
         a, b = (part.spread for part in parts)
         variance = a**2 + b**2 - 2 * self.correlation * a * b
-        total = 0.0
+        found = []
         for y, sign in ((1, 1.0), (0, -1.0)):
             gap = float(parts[0].quantile(np.array(0.0), y) - parts[1].quantile(np.array(0.0), y))
             rises = float(special.ndtr(gap / math.sqrt(variance))) if variance > 0 else 0.5
-            total += sign * (2 * rises - 1)
-        return total
+            found.append(sign * (2 * rises - 1))
+        return found[0], found[1]
 
     def differences(self, *, threshold: float = 0.5) -> dict[str, float]:
         """True values of a less those of b, by the names of `stats.METRICS`."""

@@ -1,16 +1,19 @@
-"""Readers who measure the same subjects, with the intraclass correlation as declared."""
+"""Readers who measure the same subjects, or grade them, and agree as declared."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from validkit.errors import InputError
+from validkit.simulation.families import panels
 
-__all__ = ["Raters", "Readers"]
+__all__ = ["Graders", "Raters", "Readers"]
 
 FloatArray = NDArray[np.float64]
 
@@ -85,3 +88,51 @@ class Raters:
         both, one, none = self.shares
         cells = rng.choice(4, size=subjects, p=(both, one, one, none))
         return np.array([(1, 1), (1, 0), (0, 1), (0, 0)], dtype=np.int64)[cells]
+
+
+@dataclass(frozen=True)
+class Graders:
+    """Two raters who cut what each sees, normal and correlated, into grades 0, 1, 2, ... at the same places.
+
+    correlation in (-1, 1) of what they see; shares : of subjects in each grade, summing to 1
+    """
+
+    correlation: float
+    shares: tuple[float, ...] = (0.4, 0.3, 0.2, 0.1)
+
+    def __post_init__(self) -> None:
+        if not -1 < self.correlation < 1:
+            raise InputError(f"`correlation` must lie in (-1, 1), not {self.correlation!r}")
+        if len(self.shares) < 2 or min(self.shares) <= 0 or not math.isclose(sum(self.shares), 1.0):
+            raise InputError(f"`shares` must be two or more, all above 0, and sum to 1, not {self.shares!r}")
+
+    @property
+    def cuts(self) -> FloatArray:
+        """Normal scores between the grades."""
+        return np.asarray(ndtri(np.cumsum(self.shares)[:-1]))
+
+    @property
+    def cells(self) -> FloatArray:
+        """(grades, grades): the probability of every pair of grades."""
+        ends = np.concatenate([[-9.0], self.cuts, [9.0]])
+        rest = math.sqrt(1 - self.correlation**2)
+        rows = []
+        for low, high in itertools.pairwise(ends):
+            seen, weights = panels(low, high)
+            weights = weights * np.exp(-(seen**2) / 2) / math.sqrt(2 * math.pi)
+            rows.append(np.diff(ndtr((ends[:, None] - self.correlation * seen) / rest), axis=0) @ weights)
+        return np.array(rows)
+
+    def kappa(self, power: int = 0) -> float:
+        """Cohen's kappa with weights |grade difference|^power: 0 unweighted, 1 linear, 2 quadratic."""
+        grade = np.arange(len(self.shares))
+        apart = np.abs(grade[:, None] - grade)
+        weight = (apart > 0).astype(float) if power == 0 else apart.astype(float) ** power
+        expected = np.outer(self.shares, self.shares)
+        return float(1 - (weight * self.cells).sum() / (weight * expected).sum())
+
+    def sample(self, subjects: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """(subjects, 2) grades."""
+        first, other = rng.standard_normal((2, subjects))
+        second = self.correlation * first + math.sqrt(1 - self.correlation**2) * other
+        return np.column_stack([np.searchsorted(self.cuts, seen) for seen in (first, second)]).astype(np.int64)

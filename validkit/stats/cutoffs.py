@@ -117,7 +117,8 @@ def optimal_cutoff(
         the data. pROC's weighted Youden criterion, sensitivity + r specificity, is 1 + r - cost/(cost_ratio
         prevalence).
     cost_ratio : cost of a false negative over that of a false positive, above 0
-    method : interval of sensitivity and specificity, "wilson" or "exact"
+    method : interval of sensitivity and specificity, "wilson" or "exact"; neither knows that the threshold was chosen:
+        Wilson's covers the sensitivity that it has in new patients in 83 to 95 % of samples (`validkit certify`)
 
     Criteria are compared as exact fractions. Thresholds lie midway between neighbouring predictions; the lowest
     prediction stands for "everybody is positive" and infinity for "nobody is positive", which "cost" may choose.

@@ -57,8 +57,9 @@ def bootstrap_validation(
     rng : a numpy Generator or a seed; or give `resamples`, (replicates, n) row numbers from 0
     interval : of the corrected value: "apparent", the apparent value's own interval shifted by the optimism, or
         "bootstrap", the percentiles of the resamples' apparent values, shifted (Noma's location-shifted interval, then
-        given for .632 and .632+ too). Neither adds the uncertainty of the optimism itself: somewhat narrow with few
-        events
+        given for .632 and .632+ too). Neither adds the uncertainty of the optimism itself: with 3 predictors and 35, 81
+        and 276 events the first covers the fitted model's AUC in 91, 93 and 95 % of samples (`validkit certify`), the
+        second a little less
     keep_predictions : keep the risk of every patient by the model of every resample, for `instability`
 
     A resample fails where only one outcome is drawn, where the estimator raises an error, or where it gives what is no

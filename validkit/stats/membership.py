@@ -18,7 +18,7 @@ from validkit.errors import InputError
 from validkit.stats.checks import FloatArray, as_float, check_count, check_level
 from validkit.stats.results import NAN, Estimate, Record, TestResult
 
-__all__ = ["Membership", "compare_spreads", "membership"]
+__all__ = ["Membership", "compare_spreads", "membership", "sd_error"]
 
 ALIKE = 1e-10
 """share of a column's own variance below which it is a sum of the others"""
@@ -94,6 +94,15 @@ def membership(
     weights = np.linalg.solve(here[at] + spread[at], difference)
     concordance = _concordance(values[:, kept] @ weights, float(weights @ there[kept]), weights, spread[at], level)
     return Membership(test, concordance, tuple(labels[j] for j in kept), left_out)
+
+
+def sd_error(values: FloatArray) -> float | None:
+    """Standard error of the standard deviation, sqrt((m4 - s^4) / n) / (2 s); None where there is none."""
+    if len(values) < 2 or not np.ptp(values) > 0:
+        return None
+    variance = float(values.var(ddof=1))
+    fourth = float(np.mean((values - values.mean()) ** 4))
+    return math.sqrt(max(fourth - variance**2, 0.0) / len(values)) / (2.0 * math.sqrt(variance))
 
 
 def compare_spreads(sd: float, se: float, other_sd: float, other_se: float) -> TestResult:

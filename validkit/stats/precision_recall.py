@@ -48,6 +48,8 @@ def precision_recall_curve(
     y_true : (n,) int in {0, 1}; 1 is the event
     y_prob : (n,) float in [0, 1]; higher means more likely (any finite number with scale="score")
 
+    The interval is of the precision at a threshold; read as that at a recall, which is estimated too, it covers 70 to
+    95 % in `validkit certify` (87 % at a recall of 80 %, AUC 0.75).
     No point is made up at recall 0, where the precision is undefined. The curve between the points is not straight:
     see `auprc`. Without an event it has no points. The note gives the precision of no skill, the prevalence.
 

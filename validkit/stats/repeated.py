@@ -65,6 +65,8 @@ def repeated_performance(
         is "analytic" with "average" and no clusters, and "percentile" else
     stratified, clusters : as in `bootstrap`; clusters are (n,) labels of patients drawn together
 
+    The interval is of the patients alone: with 35, 81 and 276 events and 3 predictors, "average" covers the AUC of the
+    model fitted to all of them in 92, 94 and 95 % of samples, "per-repeat" in 89, 92 and 94 % (`validkit certify`).
     A repeat or fold where the measure is undefined (one outcome only) is left out of its mean and counted in the note.
     Patients whom no repeat predicted are left out and counted. missing="complete-case" leaves out whoever lacks any.
 

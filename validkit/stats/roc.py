@@ -111,7 +111,8 @@ def roc_curve(
     y_true : (n,) int in {0, 1}; 1 is the event
     y_prob : (n,) float in [0, 1]; higher means more likely (any finite number with scale="score")
     band : "pointwise": Wilson's interval of the sensitivity at each threshold, at every distinct prediction, from
-        (0, 0) to (1, 1).
+        (0, 0) to (1, 1). It holds the sensitivity at that threshold; read as that at a specificity, which is
+        estimated too, it covers 88 to 91 % in `validkit certify`, and "vertical" 96 %.
         "vertical": the percentile bootstrap interval of the sensitivity at each of `specificities` (falling from 1 to
         0 by tenths unless given), the curve being joined by straight lines; needs `rng`. At specificity 0 the
         sensitivity is 1 by definition. `stratified` draws within each outcome, as pROC does.
