@@ -202,3 +202,12 @@ def test_coverage_of_the_percentile_interval() -> None:
         d = bootstrap_comparison(auc, y, p, q, rng=rng, replicates=200, scale="score").difference
         inside.append(d.low <= 0 <= d.high)
     assert 0.9 < np.mean(inside) < 0.985
+
+
+def test_a_registered_metric_may_be_called_by_its_name() -> None:
+    y, p, q = [0, 1, 0, 1, 1, 0], [0.1, 0.7, 0.3, 0.9, 0.6, 0.2], [0.2, 0.6, 0.4, 0.5, 0.7, 0.5]
+    for name, function in (("brier", brier), ("auc", auc)):
+        by_name = bootstrap_comparison(name, y, p, q, rng=1, replicates=100)
+        assert by_name == bootstrap_comparison(function, y, p, q, rng=1, replicates=100)
+    with pytest.raises(InputError, match="`statistic` must be one of 'auc'"):
+        bootstrap_comparison("briar", y, p, q, rng=1)

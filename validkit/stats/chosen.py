@@ -62,3 +62,13 @@ def at_level(function: Measure, level: float) -> Measure:
 
 def _keywords(function: Any) -> dict[str, Any]:
     return dict(function.keywords) if isinstance(function, functools.partial) else {}
+
+
+def named(statistic: Measure | str) -> Measure:
+    """The callable; that of a registered metric, where it is called by its name."""
+    from validkit.stats.metrics import METRICS
+
+    if not isinstance(statistic, str):
+        return statistic
+    plain = tuple(name for name, metric in METRICS.items() if not metric.needs_threshold)
+    return METRICS[check_choice(statistic, plain, "statistic")].function

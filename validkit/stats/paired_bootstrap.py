@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from validkit.stats.checks import FloatArray, IntArray, check_choice, check_clusters, check_level, patients
+from validkit.stats.chosen import named
 from validkit.stats.comparison import ALTERNATIVES, normal_p, two_models
 from validkit.stats.discrimination import auc
 from validkit.stats.draws import (
@@ -101,7 +102,7 @@ def _leave_one_out(
 
 @patients("y_true", "prob_a", "prob_b", "clusters")
 def bootstrap_comparison(
-    statistic: Statistic,
+    statistic: Statistic | str,
     y_true: ArrayLike,
     prob_a: ArrayLike,
     prob_b: ArrayLike,
@@ -124,7 +125,8 @@ def bootstrap_comparison(
 
     Each replicate draws patients, with both predictions and the outcome, and computes the difference d*.
 
-    statistic : callable (y, p) -> number or Estimate; those of this package have quick paths
+    statistic : callable (y, p) -> number or Estimate, or a registered metric's name; those of this package have quick
+        paths
     y_true : (n,) int in {0, 1}; prob_a, prob_b : (n,) float in [0, 1] (any finite numbers with scale="score")
     rng : a numpy Generator or a seed; there is no default, chance is passed in
     interval : "percentile" or "bca"; stratified : keep the numbers of events and non-events
@@ -136,9 +138,8 @@ def bootstrap_comparison(
     Replicates where the statistic is undefined are left out and counted in the note; where more than 5 % are, there is
     neither interval nor p. Where every replicate is exactly 0, as for models that are alike, p = 1.
 
-    >>> from validkit.stats import brier
     >>> y, p, q = [0, 1, 0, 1, 1, 0], [0.1, 0.7, 0.3, 0.9, 0.6, 0.2], [0.2, 0.6, 0.4, 0.5, 0.7, 0.5]
-    >>> bootstrap_comparison(brier, y, p, q, rng=1, replicates=200).difference.value.__round__(4)
+    >>> bootstrap_comparison("brier", y, p, q, rng=1, replicates=200).difference.value.__round__(4)
     -0.0917
 
     Reference: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 13-16; Davison and Hinkley,
@@ -149,6 +150,7 @@ def bootstrap_comparison(
     check_choice(interval, ("percentile", "bca"), "interval")
     check_choice(alternative, ALTERNATIVES, "alternative")
     check_choice(test, ("percentile", "normal"), "test")
+    statistic = named(statistic)
     y, p, q = two_models(y_true, prob_a, prob_b, scale)
     order = np.lexsort((y, q, p))  # results do not depend on the order of the rows
     y, p, q = y[order], p[order], q[order]

@@ -23,6 +23,7 @@ from validkit.stats.checks import (
     check_level,
     patients,
 )
+from validkit.stats.chosen import named
 from validkit.stats.discrimination import auc
 from validkit.stats.draws import (
     Draws,
@@ -36,7 +37,6 @@ from validkit.stats.draws import (
 )
 from validkit.stats.draws import jackknife as leave_out_each
 from validkit.stats.intervals import z_of
-from validkit.stats.metrics import METRICS
 from validkit.stats.quick import (
     Line,
     Means,
@@ -211,9 +211,7 @@ def jackknife(
 
 def _function(statistic: Statistic | str, scale: str) -> Statistic:
     """The callable; a rank statistic of this package is told that it may see scores."""
-    if isinstance(statistic, str):
-        plain = tuple(name for name, metric in METRICS.items() if not metric.needs_threshold)
-        statistic = METRICS[check_choice(statistic, plain, "statistic")].function
+    statistic = named(statistic)
     if statistic is auc and scale == "score":
         return _auc_of_scores
     return statistic
