@@ -32,7 +32,7 @@ def test_phantom_writes_a_cohort_and_refuses_a_full_folder(tmp_path: Path) -> No
 
 
 def test_doctor_says_what_is_guarded() -> None:
-    findings = json.loads(validkit("doctor", "--json").stdout)
+    findings = json.loads(validkit("doctor", "--json").stdout)["findings"]
     by_part = {finding["part"]: finding for finding in findings}
     assert by_part["eight-bit images"]["outcome"] == "guarded"
     assert "paper1561 1,561, sound2d 1,311" in by_part["radiomic features"]["text"]

@@ -45,7 +45,7 @@ full = pytest.mark.skipif(find_spec("torch") is not None, reason="this is a full
 
 @full
 def test_without_extras_doctor_says_what_is_absent() -> None:
-    findings = {f["part"]: f for f in json.loads(run("-m", "validkit", "doctor", "--json").stdout)}
+    findings = {f["part"]: f for f in json.loads(run("-m", "validkit", "doctor", "--json").stdout)["findings"]}
     for extra in ("imaging", "deep", "models", "offline"):
         assert findings[f"extra {extra}"]["outcome"] == "absent"
         assert f"validkit[{extra}]" in findings[f"extra {extra}"]["text"]

@@ -150,8 +150,17 @@ def finish(run: Run, data: Cohort, plan: Plan, *, fits: Mapping[str, int]) -> No
         if not path.name.startswith(("report.", ".")) and path.name != RECEIPTS
     }
 
-    def part(patients: Sequence[str]) -> dict[str, int]:
-        return {"n": len(patients), "events": int(data.outcome.loc[list(patients)].sum())}
+    def sites(patients: Sequence[str]) -> dict[str, int]:
+        if data.site is None:
+            return {}
+        return {str(k): int(v) for k, v in data.site.loc[list(patients)].value_counts().items()}
+
+    def part(patients: Sequence[str]) -> dict[str, Any]:
+        return {
+            "n": len(patients),
+            "events": int(data.outcome.loc[list(patients)].sum()),
+            "sites": sites(patients),
+        }
 
     run.write(
         "run.json",
@@ -180,7 +189,7 @@ def finish(run: Run, data: Cohort, plan: Plan, *, fits: Mapping[str, int]) -> No
                 "excluded": [{"patient": patient, "reason": reason} for patient, reason in data.excluded],
                 "training": part(plan.training),
                 "held_out": part(plan.held_out),
-                "sites": {} if data.site is None else {str(k): int(v) for k, v in data.site.value_counts().items()},
+                "sites": sites(data.patients),
             },
             "design": {
                 "kind": plan.design.kind,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from validkit import schemas
 from validkit.audit.findings import SENTINELS
 from validkit.bundle.writing import bundle_from_run
 from validkit.durable import default_cache
@@ -250,7 +251,12 @@ def _evaluate(run: Run, data: Cohort, plan: Plan, fitted: Sequence[Fitted], seal
         _tell_outcomes(run, data)
         run.write(
             "evaluation.json",
-            {**result, "protocol_digest": run.protocol.digest(), "predictions_digest": sealed},
+            {
+                "schema": schemas.urn("evaluation"),
+                **result,
+                "protocol_digest": run.protocol.digest(),
+                "predictions_digest": sealed,
+            },
         )
     described: dict[str, Any] = {"flow": flow(data, plan), "table1": table_one(run.protocol, data, plan)}
     if run.protocol.cohort.missing == "impute":

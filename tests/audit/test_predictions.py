@@ -413,7 +413,10 @@ def test_the_command_tells_writes_and_exits_by_what_it_found(
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     for words in ("Can these predictions be trusted?", "Sites pooled, risk", "By sex, extreme", "Decision curves"):
         assert words in page
-    assert not re.search(r"<script|https?://(?!doi)", page)
+    assert "Flow of rows: 400 rows in the file (p.csv); 0 left out, incomplete; 400 complete, all judged" in page
+    assert page.index('id="findings"') < page.index('id="rows"') < page.index('id="performance"')
+    told = re.sub(r"<script[^>]*>.*?</script>", "", page, flags=re.DOTALL).replace("http://www.w3.org", "")
+    assert not re.search(r"<script|https?://(?!doi)", told)
     record = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
     assert record["counts"]["fail"] == 1
     assert command("audit", path, "--outcome", "y", "--model", "risk", "--threshold", "0.3", "--json") == 0

@@ -206,7 +206,7 @@ def test_a_centre_drafts_maps_and_validates(
     small = ("--set", "evaluation.bootstrap.replicates=0", "--engine", "sequential")
     capsys.readouterr()
     assert command("external", bundle, "--cohort", away, "--map", "mine.toml", *small, "--json") == 0
-    evaluation = json.loads(capsys.readouterr().out)
+    evaluation = json.loads(capsys.readouterr().out)["evaluation"]
     assert {model["name"] for model in evaluation["models"]} == {"lr", "boosting", "xgboost"}
     record = json.loads((tmp_path / "runs/external/stages/bundle.json").read_text())
     assert record["reference"] == 3

@@ -325,6 +325,8 @@ def test_the_commands_say_what_is_disclosed_and_pool(tmp_path: Path, capsys: pyt
     record = json.loads((tmp_path / "pool" / "pool.json").read_text())
     assert record["models"]["nomogram"]["auc"]["bounds"] == [0.7, None]
     assert (tmp_path / "pool" / "forest-nomogram-auc.svg").read_text().startswith("<?xml")
+    page = (tmp_path / "pool" / "report.html").read_text(encoding="utf-8")
+    assert "That a new centre keeps the bounds asked for: AUC at least 0.7:" in page
     assert command("pool", files[0], files[0]) == 2
     for wrong, message in (("auc", "reads MEASURE=LOW:HIGH"), ("acu=1:", "did you mean 'auc'"), ("auc=x:", "a number")):
         capsys.readouterr()

@@ -107,6 +107,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     rows = read_csv((tmp_path / "coverage.csv").read_text(encoding="utf-8"))
     assert {row["measure"] for row in rows} >= {"auc", "auc difference"}
     assert "# Coverage of every interval" in (tmp_path / "coverage.md").read_text(encoding="utf-8")
+    assert "Do the intervals hold the truth" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert command(*asked, "--only", "ranks", "--json") == 0
     assert json.loads(capsys.readouterr().out)["summary"][0]["measure"] == "auc"
     assert command(*asked, "--only", "rank") == 2

@@ -15,6 +15,7 @@ from build_run import PROTOCOL, Builder
 from build_scores import HELD_OUT, TRAINING, curve, estimate, expit, judged, net_benefit, scores
 from build_stages import FEATURES
 
+SIZES = {"north": 139, "south": 134, "east": 57, "west": 91}
 SITES = {"north": (303, 139), "south": (294, 106), "east": (123, 115), "west": (200, 149)}
 MEASURES = {"auc": 0.80, "slope": 0.95, "calibration_in_the_large": 0.05, "oe": 1.02, "brier": 0.17}
 
@@ -49,12 +50,24 @@ def pooled(rows: list[dict]) -> dict:
     return found
 
 
+def flow(y: dict[str, np.ndarray], excluded: int, step: str, reason: str) -> list[dict]:
+    """The flow of a design in which every patient who is analysed is judged, as `recording.flow` writes it."""
+    n, events = sum(map(len, y.values())), int(sum(part.sum() for part in y.values()))
+    return [
+        {"step": "in cohort.csv", "n": n + excluded, "events": None, "reason": ""},
+        {"step": "excluded", "n": excluded, "events": None, "reason": "missing values"},
+        {"step": "analysed", "n": n, "events": events, "reason": ""},
+        {"step": step, "n": n, "events": events, "reason": reason},
+    ]
+
+
 class Designs(Builder):
     """A study whose model and design are declared by `kind` and `design`."""
 
     kind = "estimators"
     names: ClassVar[dict[str, str]] = {"lr": "Logistic regression", "boosting": "Gradient boosting"}
     design: ClassVar[dict[str, Any]] = {}
+    sites: ClassVar[dict[str, int]] = SIZES
     sentence = ""
 
     def write(self) -> Path:
@@ -96,9 +109,10 @@ class Designs(Builder):
             "looks": [],
         }
         found["protocol"] = {**found["protocol"], "name": "designs", "question": "Does it hold elsewhere?"}
-        found["cohort"] |= {"held_out": {"n": n, "events": events}, "excluded": [], "description": ""}
-        found["cohort"]["sites"] = {site: size for site, (size, _) in SITES.items()}
-        final = self.design["kind"] not in ("as-given",)
+        final = self.design["kind"] not in ("as-given", "external")
+        everyone, nobody = {"n": n, "events": events}, {"n": 0, "events": 0}
+        found["cohort"] |= {"training": everyone if final else nobody, "held_out": everyone}
+        found["cohort"] |= {"excluded": [], "description": "", "sites": dict(self.sites)}
         found["design"] = {
             "kind": self.design["kind"],
             "splits": self.n_splits(),
@@ -161,9 +175,18 @@ class Designs(Builder):
         missing = [
             {"predictor": name, "site": site, "n": n, "missing": n // 3 if name == "ca" else 0}
             for name in ("age", "ca")
-            for site, (n, _) in SITES.items()
+            for site, n in self.sites.items()
         ]
-        return {**super().cohort(), "missing": missing}
+        return {**super().cohort(), "flow": self.flow(), "missing": missing}
+
+    def flow(self) -> list[dict]:
+        steps = {
+            "bootstrap": ("judged by resampling", f"in each of {self.n_splits()} resamples, those not drawn"),
+            "as-given": ("held out", ""),
+            "external": ("held out", ""),
+        }
+        in_turn = ("held out in turn", f"each by a fit that did not see them; {self.n_splits()} fits")
+        return flow(self.y, 0, *steps.get(self.design["kind"], in_turn))
 
     def fit(self, name: str, i: int, **facts: Any) -> dict:
         chosen = {"lr": f"C = {0.1 if i % 3 else 1.0}"}
@@ -210,8 +233,17 @@ class Designs(Builder):
 class Sites(Designs):
     """Sites left out in turn, ten imputed copies."""
 
+    sites: ClassVar[dict[str, int]] = {site: n for site, (n, _) in SITES.items()}
     design: ClassVar[dict[str, Any]] = {"kind": "internal-external", "smallest": 5, "final": True}
     sentence = "each of 4 sites was left out in turn"
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        n, events = (sum(column) for column in zip(*SITES.values(), strict=True))
+        super().__init__(folder, training=600, held_out=n - 600, **options)
+        z = np.concatenate([self.latent[TRAINING], self.latent[HELD_OUT]]) + self.rng.normal(size=n)
+        y = np.zeros(n, int)
+        y[np.argsort(-z)[:events]] = 1
+        self.y = {TRAINING: y[:600], HELD_OUT: y[600:]}
 
     def n_splits(self) -> int:
         return len(SITES)
@@ -318,6 +350,15 @@ class Given(Designs):
         return {"design": self.design, "main": "all", "splits": [self.fit("all", 0, fits=0, chosen={}, training=0)]}
 
 
+class Locked(Given):
+    """A locked model on patients it had never seen."""
+
+    kind = "bundle"
+    names: ClassVar[dict[str, str]] = {"lr": "Logistic regression", "boosting": "Gradient boosting"}
+    design: ClassVar[dict[str, Any]] = {"kind": "external"}
+    sentence = "a locked model was applied to 421 patients it had never seen"
+
+
 class NestedModel(Builder):
     """The PLNM model in five folds, every choice made again."""
 
@@ -330,6 +371,8 @@ class NestedModel(Builder):
             "sentence": "each of 421 patients was held out",
         }
         found["fits"] = {"planned": 3000, "made": 2990, "units": 6}
+        everyone = {"n": found["cohort"]["patients"], "events": found["cohort"]["events"]}
+        found["cohort"] |= {"training": everyone, "held_out": everyone}
         look = found["looks"][0]
         found["looks"] = [{**look, "split": f"fold-{i}"} for i in range(1, 6)]
         return found
@@ -342,6 +385,10 @@ class NestedModel(Builder):
                     part(self.rng, 84, 26, split=f"fold-{i}", repeat=1, fold=i, site="") for i in range(1, 6)
                 ]
         return found
+
+    def cohort(self) -> dict:
+        reason = "each by a fit that did not see them; 5 fits"
+        return {**super().cohort(), "flow": flow(self.y, 1, "held out in turn", reason)}
 
     def splits(self) -> dict:
         base = super().splits()["splits"][0]
@@ -359,6 +406,7 @@ VARIANTS = {
     "folds": Folds,
     "resamples": Resamples,
     "given": Given,
+    "external": Locked,
     "nested": NestedModel,
 }
 

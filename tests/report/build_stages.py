@@ -38,7 +38,7 @@ class Stages:
         ]
         return {
             "flow": [
-                {"step": "in cohort.csv", "n": total + 1, "events": events, "reason": ""},
+                {"step": "in cohort.csv", "n": total + 1, "events": None, "reason": ""},
                 {"step": "excluded", "n": 1, "events": None, "reason": "the outline touches the border of the image"},
                 {"step": "analysed", "n": total, "events": events, "reason": ""},
                 {"step": "training", "n": self.sizes[TRAINING], "events": int(self.y[TRAINING].sum()), "reason": ""},

@@ -44,7 +44,7 @@ def cut_off(display) -> list[str]:
 
 def test_no_figure_is_cut_at_its_edge(catalogue):
     found = {f"{name} {suffix}": cut_off(d) for name, plate in catalogue.items() for suffix, d in plate.panels}
-    assert len(found) == 28
+    assert len(found) == 32
     assert {key: value for key, value in found.items() if value} == {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html.parser
+import io
 import json
 import os
 import re
@@ -14,11 +15,13 @@ import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from validkit.report import render_report
-from validkit.report.figures.catalogue import CATALOGUE
+from validkit.report.figures.catalogue import CATALOGUE, plates
 from validkit.report.records import read_run
+from validkit.report.render import data_of
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -55,17 +58,23 @@ def read(folder) -> Reader:
 
 
 def scripts(path) -> list[str]:
-    """The type of each script of a page; "ours" for the one whose hash the page's policy names."""
+    """The type of each script of a page; "ours" for those whose hashes the page's policy names, and no others."""
     text = path.read_text(encoding="utf-8")
-    allowed = re.search(r"default-src 'none'; .*script-src 'sha256-([^']+)'", text).group(1)
+    policy = re.search(r"default-src 'none'; [^\"]*script-src((?: 'sha256-[^']+')+)\"", text).group(1)
+    allowed = re.findall(r"'sha256-([^']+)'", policy)
     found = []
     for attributes, code in re.findall(r"<script([^>]*)>(.*?)</script>", text, re.DOTALL):
-        own = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() == allowed
+        own = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() in allowed
         data = re.search(r'type="([^"]+)"', attributes)
         found.append("ours" if own else data.group(1) if data else "unknown")
         if data:
             json.loads(code)
+    assert found.count("ours") == len(allowed)
     return found
+
+
+SCRIPTS = [*["application/json"] * 3, *["ours"] * 2]
+"""data of the calculator, of the curves and of the threshold; Plotly's script and our own"""
 
 
 # --- complete ----------------------------------------------------------------------------------
@@ -81,20 +90,21 @@ def test_page_is_well_formed_self_contained_and_small(drawn, page):
     assert page.stack == []
     names = {tag for tag, _ in page.tags}
     assert not names & {"link", "iframe", "object", "form"}
-    assert scripts(drawn / "report.html") == ["application/json", "application/json", "ours"]
+    assert scripts(drawn / "report.html") == SCRIPTS
     sources = [attrs["src"] for tag, attrs in page.tags if tag == "img"]
-    assert all(re.match(r"data:image/(svg\+xml|png);base64,", source) for source in sources)
+    assert all(re.match(r"data:image/(svg\+xml|png;base64),", source) for source in sources)
     assert all(attrs["href"].startswith("#") for tag, attrs in page.tags if tag == "a")
     assert (drawn / "report.html").stat().st_size < 8e6
 
 
 def test_every_figure_is_there_and_described(drawn, page):
     wanted = [entry for entry in CATALOGUE if entry.wanted(read_run(drawn))]
-    assert len(wanted) == 14
+    assert len(wanted) == 16
     for entry in wanted:
         assert f". {entry.title.format(model='the nomogram')}." in page.text
         assert list((drawn / "figures").glob(f"{entry.name}*.svg"))
         assert list((drawn / "figures").glob(f"{entry.name}*.png"))
+        assert list((drawn / "figures").glob(f"{entry.name}*.csv"))
     assert "not available because" not in page.text.lower()
     assert all(attrs.get("alt") for tag, attrs in page.tags if tag == "img")
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
@@ -148,6 +158,18 @@ def test_figures_are_sound_svg_without_date_or_outside_reference(drawn):
         assert all(link.startswith("data:image/png") for link in links), path.name
 
 
+def test_every_figure_has_its_data_beside_it(drawn):
+    files = list((drawn / "figures").iterdir())
+    stems = {suffix: {p.stem for p in files if p.suffix == suffix} for suffix in (".svg", ".png", ".csv")}
+    assert stems[".svg"] == stems[".png"] == stems[".csv"]
+    for plate in plates(read_run(drawn)):
+        for suffix, display in plate.panels:
+            stem = f"{plate.name}-{suffix}" if suffix else plate.name
+            written = (drawn / "figures" / f"{stem}.csv").read_text(encoding="utf-8")
+            assert written == data_of(display.frame()), stem
+            assert len(pd.read_csv(io.StringIO(written))) == len(display.frame())
+
+
 def test_same_records_give_same_bytes_in_another_process(drawn, complete_run, tmp_path):
     again = tmp_path / "plnm"
     shutil.copytree(complete_run, again)
@@ -179,7 +201,8 @@ def test_report_imports_no_model_code(complete_run):
 def test_a_run_with_nothing_but_run_json_gives_a_page_that_says_so(tmp_path):
     (tmp_path / "run.json").write_text("{}")
     (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "05-roc-radiomics-training.svg").write_text("old")
+    for suffix in ("svg", "csv"):
+        (tmp_path / "figures" / f"05-roc-radiomics-training.{suffix}").write_text("old")
     (tmp_path / "figures" / "notes.svg").write_text("mine")
     render_report(tmp_path)
     found = read(tmp_path)
@@ -196,6 +219,7 @@ def test_missing_pieces_are_explained_where_they_are_missed(run_folder, edit):
             for scores in model["sets"].values():
                 scores["roc"] = scores["calibration"] = scores["decision"] = None
                 scores["calibration_groups"] = []
+                scores["risks"] = None
                 for key in ("low", "high"):
                     scores["auc"][key] = None
                 scores["auc"]["note"] = "a single event"
@@ -234,7 +258,7 @@ def test_missing_pieces_are_explained_where_they_are_missed(run_folder, edit):
     ):
         assert words in found.text, words
     assert not (run_folder / "tables" / "comparisons.csv").exists()
-    assert not (run_folder / "figures").exists()
+    assert {p.name for p in (run_folder / "figures").iterdir()} == {"00-flow.csv", "00-flow.png", "00-flow.svg"}
 
 
 # --- hostile -----------------------------------------------------------------------------------
@@ -269,7 +293,7 @@ def test_hostile_names_are_shown_and_harmless(run_folder, edit):
     found = read(run_folder)
     assert found.faults == []
     assert "frac" not in {tag for tag, _ in found.tags}
-    assert scripts(run_folder / "report.html") == ["application/json", "application/json", "ours"]
+    assert scripts(run_folder / "report.html") == SCRIPTS
     assert not [attrs for _, attrs in found.tags if any(name.startswith("on") for name in attrs)]
     assert all(attrs["src"].startswith("data:") for tag, attrs in found.tags if tag == "img")
     assert "<script>alert(1)</script>" in found.text

@@ -42,3 +42,13 @@ def test_markup_in_names_is_text(run_folder, edit):
     text = printed(run_folder)
     assert "[bold]x[/nope]" in text
     assert "[red]x[/red].y=[/]" in text
+
+
+def test_what_fails_stands_before_what_was_merely_changed(run_folder, edit):
+    failed = {"code": "proxies", "question": "Is there a leak?", "outcome": "fail", "why": "x predicts y"}
+    edit("run.json", lambda r: r.update(sentinels=[failed], overrides=[f"part{k}.x=1" for k in range(9)]))
+    edit("evaluation.json", lambda e: e.update(acceptance={"overall": "not met", "criteria": [{"outcome": "not met"}]}))
+    rows = [row for row in printed(run_folder).splitlines() if row.startswith("!")]
+    assert rows[0].startswith("! acceptance: not met (0 of 1 met")
+    assert "part0" not in rows[1]
+    assert any("Sentinel failed (proxies)" in row for row in rows[1:4])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from validkit import __version__, schemas
 from validkit.centre.measures import add_holm, finite
 from validkit.centre.summary import Measure, SiteSummary
 from validkit.errors import InputError
@@ -91,6 +92,8 @@ def pool_summaries(
     models = {name: _model(name, summaries, bounds or {}, given, method, level) for name in names}
     first = summaries[0]
     return {
+        "schema": schemas.urn("pool"),
+        "validkit": __version__,
         "judged": first.judged.model_dump(mode="json"),
         "synthetic": first.synthetic,
         "level": level,

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from validkit import __version__
-from validkit.cli import audits, bundles, centres, certificates, protocols, records
+from validkit.cli import audits, bundles, centres, certificates, comparisons, protocols, published, records
 from validkit.cli.options import AsJson, CohortPath, Device, Engine, LedgerFile, Overrides, ProtocolName, print_json
 from validkit.cli.terminal import Terminal
 from validkit.errors import ValidkitError
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 TrainingRows = Annotated[
     bool, typer.Option("--allow-training-rows", help="Let the bundle hold rows of training patients (KNN and SVM do).")
 ]
-BINDING = ("sealed", "opening", "looks", "fits", "sentinels")
-"""records of run.json that `validkit run --json` prints beside the evaluation"""
 
 app = typer.Typer(
     name="validkit",
@@ -43,7 +42,9 @@ app.command("audit")(audits.audit)
 app.command("claims")(audits.claims)
 app.command("checklist")(audits.checklist)
 app.command("certify")(certificates.certify)
+app.command("compare")(comparisons.compare)
 app.command("pool")(centres.pool)
+app.command("schema")(published.schema)
 app.command("verify")(records.verify)
 
 
@@ -134,7 +135,7 @@ def external(
     if protocol is not None and (map_file is not None or draft):
         raise InputError("--protocol brings its own [cohort]; give it, or --map and --draft-map, not both")
     if draft:
-        _draft(locked, cohort, map_file or Path(MAP), console)
+        _draft(locked, cohort, map_file or Path(MAP), as_json=as_json)
         return
     beside = (cohort if cohort.is_dir() else cohort.parent) / MAP
     file = map_file or (beside if beside.is_file() else None)
@@ -166,7 +167,7 @@ def external(
     )
 
 
-def _draft(locked: Locked, cohort: Path, file: Path, console: Console) -> None:
+def _draft(locked: Locked, cohort: Path, file: Path, *, as_json: bool) -> None:
     from validkit.centre import draft_map
     from validkit.errors import InputError
     from validkit.store import write_text
@@ -175,20 +176,24 @@ def _draft(locked: Locked, cohort: Path, file: Path, console: Console) -> None:
         raise InputError(f"{file} is there already; give another name with --map, or remove it")
     draft = draft_map(locked, cohort)
     write_text(file, draft.text)
+    if as_json:
+        print_json({"file": str(file), "map": draft.text, "open": list(draft.open)}, schema="map-draft")
+        return
     lines = [f"{file}: a proposal; read every line of it before you use it"]
     lines += [f"  to be answered: {text}" for text in draft.open]
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _carry_out(declared: Protocol, console: Console, *, as_json: bool, out: Path | None, **how: Any) -> None:
     """Run a protocol with its progress shown, draw the report, print what came out; exit 1 where acceptance failed."""
-    from validkit.report import render_report, summary
+    from validkit.report import render_report
     from validkit.run import run_protocol
 
     folder = out or Path("runs") / declared.protocol.name
     terminal = Terminal(console)
-    console.print(f"[bold]{declared.protocol.name}[/bold]  digest {declared.digest()[:12]}  into {folder}")
+    head = Text.assemble((declared.protocol.name, "bold"), f"  digest {declared.digest()[:12]}  into {folder}")
+    console.print(head, soft_wrap=True)
     try:
         run_protocol(declared, out=folder, reporter=terminal, **how)
     except KeyboardInterrupt:
@@ -196,17 +201,22 @@ def _carry_out(declared: Protocol, console: Console, *, as_json: bool, out: Path
         raise typer.Exit(130) from None
     terminal.say("drawing the report")
     render_report(folder)
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    if as_json:
-        evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
-        print_json(evaluation | {key: record.get(key) for key in BINDING} | {"folder": str(folder)})
-    else:
-        console.print(summary(folder))
-        if how.get("update") and (folder / "updated.zip").is_file():
-            console.print(f"updated model: {folder / 'updated.zip'}", markup=False, highlight=False, soft_wrap=True)
-    acceptance = record.get("acceptance")
+    _answer(folder, as_json=as_json)
+    acceptance = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("acceptance")
     if acceptance and acceptance["exit_code"]:
         raise typer.Exit(1)
+
+
+def _answer(folder: Path, *, as_json: bool) -> None:
+    """What came out of a run."""
+    from validkit.report import summary
+    from validkit.report.lines import show
+    from validkit.report.run_record import run_record
+
+    if as_json:
+        print_json(run_record(folder), schema="run")
+    else:
+        show(Console(), summary(folder))
 
 
 @app.command()
@@ -239,7 +249,7 @@ def plan(
     }
     if as_json:
         record = plan_record(planned.tasks, planned.plan.units, **facts)
-        print_json(record | {"protocol": declared.protocol.name, "digest": declared.digest()})
+        print_json(record | {"protocol": declared.protocol.name, "digest": declared.digest()}, schema="plan")
     else:
         Console().print(render_plan(planned.tasks, planned.plan.units, **facts))
 
@@ -273,9 +283,9 @@ def phantom(
         raise InputError(f"--kind must be plnm, clinical or predictions; got {kind!r}")
     facts = json.loads((folder / "phantom.json").read_text(encoding="utf-8"))
     if as_json:
-        print(json.dumps(facts, sort_keys=True))
+        print_json(facts | {"folder": str(folder)}, schema="phantom")
     else:
-        console.print(f"{patients} simulated patients in {folder}")
+        console.print(f"{patients} simulated patients in {folder}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -284,14 +294,16 @@ def report(
     exports: Annotated[
         bool, typer.Option("--exports", help="Also PDF and print figures, and tables as XLSX, DOCX and LaTeX.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Draw the report of a run again, from its records."""
+    """Draw the report of a run again, from its records, and say what came out."""
     from validkit.report import render_report
     from validkit.report.exports.writing import left_out
 
-    Console().print(f"report: {render_report(folder, exports=exports)}")
+    render_report(folder, exports=exports)
     for note in left_out() if exports else ():
-        Console().print(note, markup=False)
+        Console(stderr=as_json).print(note, markup=False)
+    _answer(folder, as_json=as_json)
 
 
 @app.command()
@@ -301,12 +313,13 @@ def doctor(as_json: AsJson = False) -> None:
 
     findings = examine()
     if as_json:
-        print(json.dumps([finding.to_dict() for finding in findings], indent=1))
+        told = {"validkit": __version__, "findings": [finding.to_dict() for finding in findings]}
+        print_json(told, schema="doctor")
         return
     table = RichTable("", "part", "finding", box=None, show_header=False, padding=(0, 1))
     marks = {"ok": "[green]ok[/green]", "absent": "[yellow]absent[/yellow]", "guarded": "[cyan]guarded[/cyan]"}
     for finding in findings:
-        table.add_row(marks[finding.outcome], finding.part, finding.text)
+        table.add_row(marks[finding.outcome], Text(finding.part), Text(finding.text))
     Console().print(table)
 
 

@@ -8,20 +8,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from validkit.cli.options import AsJson, print_json
 
-COLOURS = {"fail": "red", "concern": "yellow", "pass": "green", "not applicable": "dim"}
-SHOWN = (("auc", "AUC"), ("slope", "slope"), ("oe", "O:E"), ("brier", "Brier"))
-VERDICTS = {
-    "impossible": "red",
-    "contradiction": "red",
-    "implausible": "yellow",
-    "inadequate": "yellow",
-    "missing": "dim",
-}
-"""verdicts that are printed, and how"""
 FAIL_ON = ("fail", "concern", "never")
 
 
@@ -72,14 +61,18 @@ def audit(
         if value is not None:
             given[name] = value
     record = audit_predictions(predictions, roles, **given)
+    report = None
     if out is not None:
         from validkit.report.audited import audit_page
 
-        _write(out, "audit.json", record, audit_page)
+        report = _write(out, "audit.json", record, audit_page)
     if as_json:
-        print_json(record)
+        print_json(_with_page(record, report), schema="audit")
     else:
-        _say(record, out)
+        from validkit.report.lines import show
+        from validkit.report.short_answers import audit_answer
+
+        show(Console(), audit_answer(record, report))
     accepted = record.get("acceptance")
     worst = [key for key in ("fail", "concern") if record["counts"][key]]
     failed = fail_on != "never" and bool(worst) and (fail_on == "concern" or worst[0] == "fail")
@@ -87,52 +80,19 @@ def audit(
         raise typer.Exit(1)
 
 
-def _write(out: Path, name: str, record: dict[str, Any], page: Callable[[Mapping[str, Any]], str]) -> None:
-    """The record and its page, into a folder that is made where it is absent."""
+def _write(out: Path, name: str, record: dict[str, Any], page: Callable[[Mapping[str, Any]], str]) -> Path:
+    """The record and its page, whose path is returned, into a folder that is made where it is absent."""
     from validkit.store import to_json, write_text
 
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / name, to_json(record))
-    write_text(out / "report.html", page(record))
+    report = out / "report.html"
+    write_text(report, page(record))
+    return report
 
 
-def _say(record: dict[str, Any], out: Path | None) -> None:
-    console = Console()
-    one = record["sets"][record["primary"]]
-    which = "all rows" if record["roles"]["split"] is None else f"rows of {record['primary']!r}"
-    head = f"{record['source']}: {which}, n = {one['n']}, {one['events']} events"
-    table = Table("model", *(words for _, words in SHOWN), box=None, padding=(0, 2), title=head, title_justify="left")
-    for name, scores in one["models"].items():
-        table.add_row(name, *(_estimate(scores.get(key)) for key, _ in SHOWN))
-    console.print(table)
-    for outcome in ("fail", "concern"):
-        for finding in record["findings"]:
-            if finding["outcome"] == outcome:
-                model = f"{finding['model']}: " if finding["model"] else ""
-                line = f"{outcome:8}{model}{finding['why']}"
-                console.print(line, style=COLOURS[outcome], markup=False, highlight=False, soft_wrap=True)
-                if finding["advice"]:
-                    console.print(f"        {finding['advice']}", markup=False, highlight=False, soft_wrap=True)
-    accepted = record.get("acceptance")
-    if accepted:
-        console.print(f"acceptance: {accepted['overall']}", markup=False, highlight=False)
-    _say_counts(console, "questions", len(record["findings"]), record["counts"], out)
-
-
-def _say_counts(console: Console, what: str, total: int, counts: Mapping[str, int], out: Path | None) -> None:
-    """How many there were of each answer, and where the report lies."""
-    told = ", ".join(f"{n} {answer}" for answer, n in counts.items())
-    console.print(f"{total} {what}: {told}", markup=False, highlight=False)
-    if out is not None:
-        console.print(f"report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _estimate(found: dict[str, Any] | None) -> str:
-    if not found or found.get("value") is None:
-        return ""
-    if found.get("low") is None:
-        return f"{found['value']:.3f}"
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+def _with_page(record: dict[str, Any], report: Path | None) -> dict[str, Any]:
+    return record if report is None else {**record, "report": str(report)}
 
 
 def claims(
@@ -157,27 +117,20 @@ def claims(
     if study is None:
         raise InputError("name a claims file; --template prints an empty one")
     record = audit_claims(study)
+    report = None
     if out is not None:
         from validkit.report.claimed import claims_page
 
-        _write(out, "claims.json", record, claims_page)
+        report = _write(out, "claims.json", record, claims_page)
     if as_json:
-        print_json(record)
+        print_json(_with_page(record, report), schema="claims")
     else:
-        _say_claims(record, out)
+        from validkit.report.lines import show
+        from validkit.report.short_answers import claims_answer
+
+        show(Console(), claims_answer(record, report))
     if record["counts"]["impossible"]:
         raise typer.Exit(1)
-
-
-def _say_claims(record: dict[str, Any], out: Path | None) -> None:
-    console = Console()
-    console.print(record["study"]["reference"] or record["study"]["title"], markup=False, highlight=False)
-    for verdict, colour in VERDICTS.items():
-        for finding in record["findings"]:
-            if finding["verdict"] == verdict:
-                line = f"{verdict}: {finding['what']}: {finding['why']}"
-                console.print(line, style=colour, markup=False, highlight=False, soft_wrap=True)
-    _say_counts(console, "checks", len(record["findings"]), {v: n for v, n in record["counts"].items() if n}, out)
 
 
 def checklist(
@@ -186,21 +139,27 @@ def checklist(
     out: Annotated[
         Path | None, typer.Option(help="File to write: .html, .csv or .md; without it, Markdown is printed.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Fill in a reporting guideline from a run's records; what they do not tell is left to the authors."""
     from validkit.errors import InputError
-    from validkit.report.checklists import FORMATS, written
+    from validkit.report.checklists import FORMATS, checklist_record, written
     from validkit.report.checklists import checklist as filled_in
+    from validkit.report.lines import show
+    from validkit.report.short_answers import checklist_answer
     from validkit.store import write_text
 
     form = "md" if out is None else out.suffix.lstrip(".")
     if form not in FORMATS:
         raise InputError(f"--out {out}: a checklist is written as {', '.join(f'.{name}' for name in FORMATS)}")
     records, filled = filled_in(run, guideline)
+    told = checklist_record(records, guideline, filled) | {"file": None if out is None else str(out)}
     page = written(records, guideline, filled, form)
+    if out is not None:
+        write_text(out, page)
+    if as_json:
+        print_json(told, schema="checklist")
+        return
     if out is None:
         print(page)
-        return
-    write_text(out, page)
-    done = sum(one.status == "from the run" for one in filled)
-    print(f"{out}: {done} of {len(filled)} items from the run, the others need the authors")
+    show(Console(stderr=out is None), checklist_answer(told))

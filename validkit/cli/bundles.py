@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from validkit.cli.options import AsJson, print_json
 
@@ -28,7 +29,8 @@ def show(file: BundleFile, as_json: AsJson = False) -> None:
 
     locked = read_bundle(file)
     if as_json:
-        print_json({"sha256": locked.digest, **locked.manifest.model_dump(mode="json")})
+        told = {"sha256": locked.digest, "differing": list(locked.differing), "lineage": _lineage(locked)}
+        print_json(told | {"manifest": locked.manifest.model_dump(mode="json")}, schema="bundle")
         return
     console = Console()
     for text in _facts(locked):
@@ -67,7 +69,7 @@ def verify(
         "differing": list(locked.differing),
     }
     if as_json:
-        print_json(found)
+        print_json(found, schema="bundle-verify")
         return
     told = "" if sha256 is None else ", as its makers told"
     signed = f"signed by the owner of {key}" if key else "no signature was asked for (--key)"
@@ -85,22 +87,49 @@ def verify(
 @app.command("key")
 def key(
     file: Annotated[Path, typer.Argument(help="Where the private key goes; FILE.pub gets the public one.")],
+    as_json: AsJson = False,
 ) -> None:
     """Make an Ed25519 key pair: the private key signs, the public one goes to every centre."""
     from validkit.bundle.signing import make_key
 
     private, public = make_key(file)
-    print(f"{private}: private key, yours alone\n{public}: public key, for everyone who gets a bundle")
+    if as_json:
+        print_json({"private": str(private), "public": str(public)}, schema="bundle-key")
+    else:
+        print(f"{private}: private key, yours alone\n{public}: public key, for everyone who gets a bundle")
 
 
 @app.command("sign")
-def sign(file: BundleFile, key: Annotated[Path, typer.Option(help="Your private key (PEM, Ed25519).")]) -> None:
+def sign(
+    file: BundleFile,
+    key: Annotated[Path, typer.Option(help="Your private key (PEM, Ed25519).")],
+    as_json: AsJson = False,
+) -> None:
     """Write FILE.sig, a detached signature; the bundle is checked first."""
     from validkit.bundle import read_bundle
     from validkit.bundle.signing import sign as sign_bundle
 
-    read_bundle(file)
-    print(f"{sign_bundle(file, key)}: signature of {file}")
+    locked = read_bundle(file)
+    signature = sign_bundle(file, key)
+    if as_json:
+        told = {"file": str(file), "sha256": locked.digest, "signature": str(signature)}
+        print_json(told, schema="bundle-sign")
+    else:
+        print(f"{signature}: signature of {file}")
+
+
+def _lineage(locked: Locked) -> list[dict[str, Any]]:
+    """Who updated the model after it was fitted, and how."""
+    return [
+        {
+            "method": step.method,
+            "parent": step.parent,
+            "n": step.n,
+            "events": step.events,
+            "harmonised": step.measured is not None,
+        }
+        for step in locked.updates
+    ]
 
 
 def _facts(locked: Locked) -> list[str]:
@@ -142,19 +171,19 @@ def _needs(locked: Locked) -> Table:
             low, high = (one.levels[int(x)] if ordinal else f"{x:g}" for x in (seen.low, seen.high))
             span = f"{low} to {high}"
         needed = "" if one.needed else " (not needed)"
-        table.add_row(
-            f"{name}{needed}", one.label, one.kind, one.unit or ", ".join(one.levels), span, f"{seen.missing}"
-        )
+        cells = (f"{name}{needed}", one.label, one.kind, one.unit or ", ".join(one.levels), span, f"{seen.missing}")
+        table.add_row(*map(Text, cells))
     return table
 
 
 def _performance(locked: Locked) -> Table:
     told = locked.manifest
-    table = Table("model", *SHOWN.values(), "threshold", title=f"on {told.performance_on} patients at home", box=None)
+    title = Text(f"on {told.performance_on} patients at home")
+    table = Table("model", *SHOWN.values(), "threshold", title=title, box=None)
     for name, found in told.performance.items():
         threshold = told.thresholds.get(name)
         cells = [_estimate(found.get(key)) for key in SHOWN]
-        table.add_row(name, *cells, "" if threshold is None else f"{threshold:.3f}")
+        table.add_row(*map(Text, (name, *cells, "" if threshold is None else f"{threshold:.3f}")))
     return table
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from validkit.cli.options import AsJson, print_json
+from validkit.cli.options import AsJson, print_json, print_schema
 
 app = typer.Typer(help="Look at what would leave a centre.", no_args_is_help=True)
 
@@ -23,7 +22,7 @@ def show(file: SummaryFile, as_json: AsJson = False) -> None:
 
     summary = read_summary(file)
     if as_json:
-        print_json(summary.model_dump(mode="json", by_alias=True))
+        print_json(summary.model_dump(mode="json", by_alias=True), schema="site-summary")
         return
     console = Console()
     for line in disclosed(summary):
@@ -33,14 +32,12 @@ def show(file: SummaryFile, as_json: AsJson = False) -> None:
 @app.command("schema")
 def schema() -> None:
     """Print the JSON Schema of a site summary: everything that one can hold."""
-    from validkit.centre.summary import SiteSummary
-
-    print_json(SiteSummary.model_json_schema(by_alias=True))
+    print_schema("site-summary")
 
 
 def pool(
     summaries: Annotated[list[Path], typer.Argument(help="Site summaries of the same model, one a centre.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for pool.json and the forest plots.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.html, pool.json and the forest plots.")] = None,
     bounds: Annotated[
         list[str] | None,
         typer.Option("--within", help="MEASURE=LOW:HIGH, such as auc=0.7: or oe=0.8:1.25. Repeatable."),
@@ -66,25 +63,20 @@ def pool(
     if not record["models"]:
         raise InputError("no measure of any model is told by at least two of these centres")
     if out is not None:
-        from validkit.report.pooled import draw_forests
+        from validkit import __version__
+        from validkit.report.pooled import draw_forests, pool_page
 
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / "pool.json", to_json(record))
         draw_forests(record, out)
+        write_text(out / "report.html", pool_page(record, __version__))
     if as_json:
-        print_json(record)
+        print_json(record if out is None else {**record, "folder": str(out)}, schema="pool")
         return
-    console = Console()
-    for name, measures in record["models"].items():
-        console.print(_table(name, measures, WORDS))
-        regressed = _regressions(measures, WORDS, COVARIATES)
-        if regressed is not None:
-            console.print(regressed)
-    for one in record["centres"]:
-        if one["withheld"]:
-            console.print(f"{one['site']} tells nothing: {', '.join(one['withheld'])}", markup=False, highlight=False)
-    if out is not None:
-        console.print(f"written into {out}", markup=False)
+    from validkit.report.lines import show
+    from validkit.report.short_answers import pool_answer
+
+    show(Console(), pool_answer(record, COVARIATES, out))
 
 
 def _bounds(texts: list[str], known: list[str]) -> dict[str, tuple[float | None, float | None]]:
@@ -104,44 +96,6 @@ def _bounds(texts: list[str], known: list[str]) -> dict[str, tuple[float | None,
         except ValueError as error:
             raise InputError(f"--within {text!r}: a bound is a number or nothing") from error
     return found
-
-
-def _table(name: str, measures: dict[str, Any], words: dict[str, str]) -> Table:
-    columns = ("", "centres", "mean", "a new centre", "tau2", "I2", "within the bounds")
-    table = Table(*columns, title=name, box=None, padding=(0, 1), title_justify="left")
-    for key, found in measures.items():
-        pooled = found["pooled"]
-        chance = found["probability_within"]
-        at = f" at {found['threshold']:g}" if found.get("threshold") is not None else ""
-        table.add_row(
-            f"{words[key]}{at}",
-            str(len(found["centres"])),
-            _estimate(pooled["estimate"]),
-            _interval(pooled["prediction"]),
-            _number(pooled["tau2"]["value"]),
-            _number(pooled["i2"]["value"]),
-            "" if chance is None else f"{chance:.3f}",
-        )
-    return table
-
-
-def _regressions(measures: dict[str, Any], words: dict[str, str], covariates: dict[str, str]) -> Table | None:
-    """What goes with the differences between centres; None where nothing was regressed."""
-    rows = [(key, row) for key, found in measures.items() for row in found["regressions"]["rows"]]
-    if not rows:
-        return None
-    columns = ("", "on", "slope, pooling scale", "p", "p, Holm", "R2")
-    table = Table(*columns, title="what goes with the differences", box=None, padding=(0, 1), title_justify="left")
-    for key, row in rows:
-        p_values = (_number(row["test"]["p_value"]), _number(row["p_adjusted"]))
-        table.add_row(
-            words[key],
-            covariates.get(row["covariate"], row["covariate"]),
-            _estimate(row["slope"]),
-            *p_values,
-            _number(row["r2"]),
-        )
-    return table
 
 
 def _covariates(path: Path) -> dict[str, dict[str, float]]:
@@ -177,15 +131,3 @@ def _covariates(path: Path) -> dict[str, dict[str, float]]:
                     f"--covariates: line {number} of {path}, {head}: {cells[head]!r} is no number"
                 ) from error
     return found
-
-
-def _estimate(found: dict[str, Any]) -> str:
-    return f"{_number(found['value'])} {_interval(found)}"
-
-
-def _interval(found: dict[str, Any]) -> str:
-    return f"[{_number(found['low'])}, {_number(found['high'])}]"
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"

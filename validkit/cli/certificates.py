@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from validkit.cli.options import AsJson, Engine, print_json
 from validkit.cli.terminal import Terminal
@@ -34,12 +33,17 @@ def certify(
 ) -> None:
     """Simulate how often every interval holds the truth, and how often every test is wrong. Run again, it resumes.
 
-    Writes coverage.csv (a row for every method in every cell), summary.csv and coverage.md.
+    Writes report.html, coverage.csv (a row for every method in every cell), summary.csv and coverage.md.
     """
+    from validkit import __version__
     from validkit.certify import GRIDS, GROUPS, coverage_rows, page, summary_rows, write_csv
     from validkit.certify import certify as simulate
+    from validkit.certify.page import default_rows
     from validkit.certify.table import SUMMARY
     from validkit.durable import write_text
+    from validkit.report.certified import certified_page
+    from validkit.report.lines import show
+    from validkit.report.short_answers import certify_answer
     from validkit.stats.checks import check_choice
 
     cells = GRIDS[check_choice(grid, tuple(GRIDS), "--grid")]
@@ -51,14 +55,17 @@ def certify(
     )
     rows = coverage_rows(found)
     summary = summary_rows(rows)
-    write_text(out / "coverage.csv", write_csv(rows))
-    write_text(out / "summary.csv", write_csv(summary, SUMMARY))
-    write_text(out / "coverage.md", page(rows))
+    written = {"cells": out / "coverage.csv", "summary": out / "summary.csv", "page": out / "coverage.md"}
+    write_text(written["cells"], write_csv(rows))
+    write_text(written["summary"], write_csv(summary, SUMMARY))
+    write_text(written["page"], page(rows))
+    written["report"] = out / "report.html"
+    write_text(written["report"], certified_page(rows, summary, default_rows(rows), __version__))
     if as_json:
-        print_json({"summary": _plain(summary), "cells": _plain(rows)})
+        told = {"written": {name: str(path) for name, path in written.items()}}
+        print_json(told | {"summary": _plain(summary), "cells": _plain(rows)}, schema="certify")
         return
-    console.print(_shown(summary))
-    console.print(f"{out / 'coverage.csv'}: {len(rows)} rows; {out / 'coverage.md'}: the page", highlight=False)
+    show(console, certify_answer(rows, summary, list(written.values())))
 
 
 def _plain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -68,12 +75,3 @@ def _plain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _undefined(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
-
-
-def _shown(summary: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table("data", "measure", "method", "cells", "inside", "near", "failing", "least", "largest", box=None)
-    for row in summary:
-        counts = (str(row[name]) for name in ("cells", "inside", "near", "failing"))
-        ends = (f"{100 * row[name]:.1f} %" for name in ("least", "largest"))
-        table.add_row(row["kind"], row["measure"], row["method"], *counts, *ends)
-    return table

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from validkit import schemas
 
 ProtocolName = Annotated[str, typer.Argument(help="A protocol's TOML file, or the name of a shipped one.")]
 Overrides = Annotated[
@@ -21,6 +24,12 @@ CohortPath = Annotated[
 ]
 
 
-def print_json(value: Any) -> None:
-    """A value as JSON on standard output."""
-    print(json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False))
+def print_schema(name: str) -> None:
+    """A published schema on standard output."""
+    print(json.dumps(schemas.read(name), indent=1, ensure_ascii=False))
+
+
+def print_json(value: Mapping[str, Any], *, schema: str) -> None:
+    """A document as JSON on standard output, with the schema that it keeps to; schema : its name in `schemas`."""
+    document = {**value, "schema": schemas.urn(schema)}
+    print(json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False))

@@ -18,37 +18,53 @@ Reference = Annotated[
 
 
 @app.command("check")
-def check(protocol: ProtocolName, overrides: Overrides = None) -> None:
+def check(protocol: ProtocolName, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Say whether a protocol can be run, or everything that is wrong with it."""
     from validkit.protocol import read_protocol
 
     declared = read_protocol(protocol, overrides or ())
-    print(f"{declared.protocol.name}: sound, digest {declared.digest()}")
+    if as_json:
+        print_json({"name": declared.protocol.name, "digest": declared.digest()}, schema="protocol-check")
+    else:
+        print(f"{declared.protocol.name}: sound, digest {declared.digest()}")
 
 
 @app.command("show")
-def show(protocol: ProtocolName, overrides: Overrides = None) -> None:
-    """Print a protocol with every default written out, as JSON."""
+def show(protocol: ProtocolName, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Print a protocol with every default written out; with --json under its schema, beside its digest."""
     from validkit.protocol import read_protocol
 
-    print(json.dumps(read_protocol(protocol, overrides or ()).to_dict(), indent=2))
+    declared = read_protocol(protocol, overrides or ())
+    if as_json:
+        print_json({"digest": declared.digest(), "protocol": declared.to_dict()}, schema="protocol")
+    else:
+        print(json.dumps(declared.to_dict(), indent=2))
 
 
 @app.command("digest")
-def digest(protocol: ProtocolName, overrides: Overrides = None) -> None:
+def digest(protocol: ProtocolName, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Print a protocol's digest."""
     from validkit.protocol import read_protocol
 
-    print(read_protocol(protocol, overrides or ()).digest())
+    declared = read_protocol(protocol, overrides or ())
+    if as_json:
+        print_json({"name": declared.protocol.name, "digest": declared.digest()}, schema="protocol-check")
+    else:
+        print(declared.digest())
 
 
 @app.command("list")
-def list_shipped() -> None:
+def list_shipped(as_json: AsJson = False) -> None:
     """Print the shipped protocols and the questions they answer."""
     from validkit.protocol import read_protocol, shipped_protocols
 
-    for name in shipped_protocols():
-        print(f"{name:24s} {read_protocol(name).protocol.question}")
+    questions = {name: read_protocol(name).protocol.question for name in shipped_protocols()}
+    if as_json:
+        listed = [{"name": name, "question": question} for name, question in questions.items()]
+        print_json({"protocols": listed}, schema="protocol-list")
+        return
+    for name, question in questions.items():
+        print(f"{name:24s} {question}")
 
 
 @app.command("seal")
@@ -81,7 +97,8 @@ def seal(
         cohort=digest_of,
     )
     if as_json:
-        print_json(receipt.to_dict() | {"protocol": declared.digest(), "cohort": digest_of})
+        told = {"name": declared.protocol.name, "protocol": declared.digest(), "cohort": digest_of}
+        print_json(told | receipt.to_dict(), schema="protocol-seal")
         return
     whose = f"cohort {digest_of[:12]}" if digest_of else "any cohort"
     print(
@@ -99,6 +116,7 @@ def diff(before: Reference, after: Reference, ledger: LedgerFile = None, as_json
     book = Ledger(ledger)
     changes = difference(resolve(before, book), resolve(after, book))
     if as_json:
-        print_json([change.to_dict() for change in changes])
+        told = {"before": before, "after": after, "changes": [change.to_dict() for change in changes]}
+        print_json(told, schema="protocol-diff")
     else:
         Console().print(describe(changes), markup=False, highlight=False, soft_wrap=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from validkit.cli.options import AsJson, LedgerFile, print_json
 
@@ -29,7 +30,8 @@ def verify_ledger(ledger: LedgerFile = None, runs: Runs = None, as_json: AsJson 
     receipts = [receipt for one in kept if one is not None for receipt in one.receipts]
     findings = book.verify(receipts=receipts)
     if as_json:
-        print_json({"ledger": str(book.path), "findings": [finding.to_dict() for finding in findings]})
+        told = {"ledger": str(book.path), "entries": None if findings else len(book.entries())}
+        print_json(told | {"findings": [finding.to_dict() for finding in findings]}, schema="ledger-verify")
     elif not findings:
         print(f"{book.path}: whole, {len(book.entries())} entries")
     else:
@@ -48,16 +50,17 @@ def show_ledger(ledger: LedgerFile = None, as_json: AsJson = False) -> None:
     """Print the entries: when, what, under which protocol."""
     from validkit.ledger import Ledger
 
-    entries = Ledger(ledger).entries()
+    book = Ledger(ledger)
+    entries = book.entries()
     if as_json:
-        print_json([entry.to_dict() for entry in entries])
+        print_json({"ledger": str(book.path), "entries": [entry.to_dict() for entry in entries]}, schema="ledger")
         return
     table = Table("entry", "time (UTC)", "kind", "protocol", "what", box=None, padding=(0, 1))
     for entry in entries:
         facts = entry.facts
         protocol = f"{facts.get('protocol_name', '')} {str(facts.get('protocol', ''))[:12]}".strip()
         what = ", ".join(f"{key} {facts[key]}" for key in ("purpose", "patients", "run") if key in facts)
-        table.add_row(str(entry.index), entry.time, entry.kind, protocol, what)
+        table.add_row(*map(Text, (str(entry.index), entry.time, entry.kind, protocol, what)))
     Console().print(table)
 
 
@@ -70,13 +73,14 @@ def verify(folder: RunFolder, ledger: LedgerFile = None, as_json: AsJson = False
     receipts = read_receipts(folder) if folder.is_dir() else None
     here = path.exists() or ledger is not None or (receipts is not None and receipts.ledger == str(path))
     checks = verify_run(folder, Ledger(path) if here else None)
+    told: dict[str, Any] = {"folder": str(folder), "ledger": str(path) if here else None}
+    told["checks"] = [check.to_dict() for check in checks]
     if as_json:
-        print_json([check.to_dict() for check in checks])
+        print_json(told, schema="verify")
     else:
-        table = Table("check", "outcome", "what was found", box=None, padding=(0, 1))
-        for check in checks:
-            mend = f"; {check.mend}" if check.mend else ""
-            table.add_row(check.question, check.outcome, f"{check.evidence}{mend}")
-        Console().print(table)
+        from validkit.report.lines import show
+        from validkit.report.short_answers import verify_answer
+
+        show(Console(), verify_answer(told))
     if failed(checks):
         raise typer.Exit(1)

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 
 class Terminal:
@@ -20,7 +22,7 @@ class Terminal:
     def say(self, text: str) -> None:
         """One line, with the minutes since the start."""
         minutes, seconds = divmod(int(time.monotonic() - self.start), 60)
-        self.console.print(f"[dim]{minutes:3d}:{seconds:02d}[/dim]  {text}", highlight=False)
+        self.console.print(Text.assemble((f"{minutes:3d}:{seconds:02d}", "dim"), f"  {text}"))
 
     @contextmanager
     def work(self, label: str, total: int) -> Iterator[Callable[[], None]]:
@@ -38,7 +40,7 @@ class Terminal:
                 yield finished
             return
         with Progress(*columns, console=self.console, transient=True) as progress:
-            task = progress.add_task(label, total=total)
+            task = progress.add_task(escape(label), total=total)
             yield lambda: progress.advance(task)
 
     @contextmanager

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from validkit.report import text
-from validkit.report.page import Block, Cell, Details, Notice, Row, Table, Text, measure, row_head, table
+from validkit.report.page import Block, Cell, Criterion, Details, Notice, Row, Table, Text, measure, row_head, table
 from validkit.report.records import NotAvailable, Run, dig
 from validkit.report.values import Estimate, estimate, number
 
 OUTCOMES = ("met", "not met", "undecided", "not applicable")
 PASSED = "met"
 COLUMNS = ("Measure", "Rule", "Value", "n", "Outcome", "Why")
+NOTHING_DECLARED = "No acceptance criteria were declared: nothing said ahead what would be enough."
 NONE = "the protocol declares no acceptance criteria"
 OLD = "the evaluation was recorded before criteria were judged; run the protocol again into this folder to judge them"
 
@@ -40,6 +42,11 @@ def acceptance_line(run: Run) -> str:
         found = judged(run)
     except NotAvailable as reason:
         return f"acceptance: not judged, {reason}"
+    return criteria_line(found)
+
+
+def criteria_line(found: dict[str, Any]) -> str:
+    """The same of a judgement by itself."""
     return f"acceptance: {_overall(found)} ({'; '.join([_share(found), *_failures(found['criteria'])])})"
 
 
@@ -65,6 +72,25 @@ def acceptance_notice(run: Run) -> Notice | None:
     lenient = _overall(found) == "undecided" and number(found.get("exit_code")) == 0
     pardon = " The protocol lets undecided criteria pass." if lenient else ""
     return Notice("note" if met == len(criteria) else "warning", title, sentence + failures + pardon)
+
+
+def verdict_of(run: Run) -> tuple[str, str, tuple[Criterion, ...]]:
+    """(sentence, state, criteria) for the first screen."""
+    try:
+        return told(judged(run))
+    except NotAvailable as reason:
+        if str(reason) == NONE:
+            return NOTHING_DECLARED, "none", ()
+        return f"Acceptance was not judged: {reason}.", "open", ()
+
+
+def told(found: Mapping[str, Any]) -> tuple[str, str, tuple[Criterion, ...]]:
+    """The same of a judgement."""
+    criteria = tuple(Criterion(text.capital(_name(one)), _outcome(one)) for one in found["criteria"])
+    overall = _overall(found)
+    state = {PASSED: "good", "not met": "bad"}.get(overall, "open")
+    met = sum(one.outcome == PASSED for one in criteria)
+    return f"Declared criteria: {overall} ({met} of {len(criteria)} met).", state, criteria
 
 
 def acceptance_blocks(run: Run) -> list[Block]:
@@ -148,5 +174,5 @@ def _set(run: Run, verdict: dict[str, Any]) -> str:
     return run.among(str(verdict.get("set") or text.DASH))
 
 
-def _overall(found: dict[str, Any]) -> str:
+def _overall(found: Mapping[str, Any]) -> str:
     return text.clean(dig(found, "overall") or "not recorded")

@@ -6,16 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from validkit.report import text
+from validkit.report.acceptance import told
+from validkit.report.curves import curves_widget
 from validkit.report.figures import style
 from validkit.report.figures.base import Panels, Plate
+from validkit.report.figures.catalogue import FIRST, HOW_TO_READ
 from validkit.report.figures.decision import TREAT_ALL, DecisionDisplay
+from validkit.report.figures.first_screen import first_panels
+from validkit.report.figures.flow_panels import rows_flow
 from validkit.report.figures.forest import ForestDisplay
 from validkit.report.figures.performance_panels import calibration_of, roc_of
+from validkit.report.frontpage import card, pairs_sentence
 from validkit.report.html import Document, render_document
 from validkit.report.measures import measure_blocks
 from validkit.report.page import (
+    Answer,
     Block,
     Cell,
+    Criterion,
     Details,
     FigureBlock,
     Notice,
@@ -30,6 +38,7 @@ from validkit.report.page import (
 from validkit.report.pooled import SCALES
 from validkit.report.records import HELD_OUT, NotAvailable, Record
 from validkit.report.values import count, curve, estimate, number
+from validkit.report.widgets import thresholds_of
 
 __all__ = ["OUTCOMES", "audit_page"]
 
@@ -44,6 +53,8 @@ COLUMNS = (
     ("specificity", "Specificity"),
 )
 GROUPED = ("auc", "oe", "slope")
+FLOW = "flow"
+PRINTED = ("roc", "calibration", "decision")
 DRAWN = 4
 """models whose calibration is drawn"""
 
@@ -62,7 +73,41 @@ def audit_page(record: Mapping[str, Any]) -> str:
             plates=plates,
             version=str(whole["validkit"]),
             written_from="the audit's record, audit.json",
+            answer=_answer(whole),
         )
+    )
+
+
+def _answer(record: Record) -> Answer:
+    """The first model on the rows that answer, and how many questions found something."""
+    one = record["sets"][record["primary"]]
+    scores = one["models"][record["reference"]]
+    among, event = (
+        _named(record, record["primary"]).removeprefix("all "),
+        f"{record['roles']['outcome']} = {record['roles']['event'] or 1}",
+    )
+    auc = estimate(scores.get("auc"))
+    counts, asked = record["counts"], sum(record["counts"].values())
+    found = f"{asked} questions were asked: {counts['fail']} failed, {counts['concern']} raised a concern."
+    state = "bad" if counts["fail"] else "open" if counts["concern"] else "good"
+    criteria: tuple[Criterion, ...] = ()
+    if record.get("acceptance"):
+        verdict, state, criteria = told(record["acceptance"])
+        found = f"{verdict} {found}"
+    left = record["rows"] - record["n"]
+    return Answer(
+        sentence=pairs_sentence(auc, among, f"“{record['reference']}”", event) if auc.defined else "",
+        verdict=found,
+        state=state,
+        criteria=criteria,
+        facts=(
+            f"{text.whole(one['n'])} rows judged, {text.whole(one['events'])} with {event}",
+            f"{text.whole(left)} of {text.whole(record['rows'])} left out as incomplete" if left else "None left out",
+            "Made elsewhere: this file does not tell whether a protocol was sealed, nor how often outcomes were opened",
+        ),
+        beware=tuple(one["question"] for one in record["findings"] if one["outcome"] == "fail"),
+        card=card(auc, "AUC", "0.5 is chance, 1 is perfect", tag=record["reference"]),
+        plate=FIRST,
     )
 
 
@@ -109,13 +154,46 @@ def _sections(record: Record, figure: Mapping[str, FigureBlock]) -> list[Section
     sites = primary["sites"]
     chapters: list[tuple[str, str, list[Block]]] = [
         ("findings", "Findings", _findings(record)),
-        ("performance", "Performance", [_performance(record), *_drawn(figure, "roc", "calibration", "decision")]),
+        ("rows", "Rows", _drawn(figure, FLOW)),
+        ("performance", "Performance", [_performance(record), *_curves(record), *_drawn(figure, *PRINTED)]),
         ("comparison", "Models compared", attempt("Models compared", lambda: [_compared(primary["comparisons"])])),
         ("subgroups", "Subgroups", attempt("Subgroups", lambda: _subgroups(primary["subgroups"]))),
         ("sites", "Sites", attempt("Sites", lambda: [*_sites(sites), *_drawn(figure, "sites")])),
         ("measures", "Every measure", _measures(record)),
     ]
     return [Section(anchor, title, tuple(blocks)) for anchor, title, blocks in chapters if blocks]
+
+
+def _curves(record: Record) -> list[Block]:
+    """Curves to toggle and a threshold of one's own, of models that give risks."""
+    one, (models, strokes, risks) = record["sets"][record["primary"]], _models(record)
+    event = f"{record['roles']['outcome']} = {record['roles']['event'] or 1}"
+    reference = str(record["reference"])
+    return [
+        *attempt(
+            "Curves",
+            lambda: [
+                curves_widget(
+                    models,
+                    strokes,
+                    {HELD_OUT: text.capital(_named(record, record["primary"]))},
+                    first=HELD_OUT,
+                    reference=reference,
+                    strategies={HELD_OUT: one["strategies"]},
+                    focus=None,
+                    replaces=PRINTED,
+                )
+            ],
+        ),
+        *attempt(
+            "A threshold of your own",
+            lambda: [
+                thresholds_of(
+                    risks, HELD_OUT, reference=reference, words=(event, f"not {event}"), level=number(record["level"])
+                )
+            ],
+        ),
+    ]
 
 
 def _drawn(figure: Mapping[str, FigureBlock], *names: str) -> list[Block]:
@@ -135,7 +213,7 @@ def _findings(record: Record) -> list[Block]:
         ]
         for one in rows
     ]
-    return [table("What was asked, and what was found", ["", "Question", "Model", "Answer", "What to do"], body)]
+    return [table("What was asked, and what was found", ["Outcome", "Question", "Model", "Answer", "What to do"], body)]
 
 
 def _performance(record: Record) -> Table:
@@ -238,18 +316,41 @@ def _measures(record: Record) -> list[Block]:
 # --- figures ---------------------------------------------------------------------------------------
 
 
+def _models(record: Record) -> tuple[list[Record], dict[str, style.Stroke], list[Record]]:
+    """Every model on the rows that answer, its stroke, and the models that give risks."""
+    models = [
+        Record({"name": name, "label": name, "sets": {HELD_OUT: Record(scores)}})
+        for name, scores in record["sets"][record["primary"]]["models"].items()
+    ]
+    strokes = style.strokes([str(model["name"]) for model in models], record["reference"])
+    return models, strokes, [model for model in models if not model["sets"][HELD_OUT]["score"]]
+
+
 def _plates(record: Record) -> list[Plate]:
     one = record["sets"][record["primary"]]
     words = {HELD_OUT: text.capital(_named(record, record["primary"]))}
-    models = [
-        Record({"name": name, "label": name, "sets": {HELD_OUT: Record(scores)}})
-        for name, scores in one["models"].items()
-    ]
-    strokes = style.strokes([str(model["name"]) for model in models], record["reference"])
-    risks = [model for model in models if not model["sets"][HELD_OUT]["score"]]
+    models, strokes, risks = _models(record)
     event = (f"{record['roles']['outcome']}: event", f"{record['roles']['outcome']}: none")
     capped = f"The first {DRAWN} models are drawn." if len(risks) > DRAWN else ""
     wanted: list[tuple[str, str, str, Callable[[], Panels]]] = [
+        (
+            FIRST,
+            f"Calibration, net benefit and risks of “{record['reference']}”",
+            HOW_TO_READ,
+            lambda: first_panels(
+                one["models"][record["reference"]],
+                words[HELD_OUT].lower(),
+                (event[0], event[1]),
+                everybody=one["strategies"]["treat_all"],
+            ),
+        ),
+        (
+            FLOW,
+            "Flow of rows",
+            "From the file down to the rows that the first page is about (shaded); beside the way down, what was left "
+            "out.",
+            lambda: rows_flow(record),
+        ),
         (
             "roc",
             "ROC curves",

@@ -7,7 +7,7 @@ from typing import Any
 
 from validkit.report import text
 from validkit.report.html import Document, render_document
-from validkit.report.page import Block, Cell, Details, Notice, Row, Section, Table, Text, table
+from validkit.report.page import Answer, Block, Cell, Details, Notice, Row, Section, Table, Text, table
 from validkit.report.records import Record
 
 __all__ = ["claims_page"]
@@ -21,6 +21,7 @@ CHAPTERS = (
     ("not checked", "Not checked", "What is printed does not suffice."),
     ("consistent", "Consistent", "Checked, and found as printed."),
 )
+NONE = {"not checked": "Everything that this tool can check was printed."}
 SERIOUS = ("impossible", "contradiction")
 
 
@@ -43,7 +44,29 @@ def claims_page(record: Mapping[str, Any]) -> str:
             plates=[],
             version=str(whole["validkit"]),
             written_from="the numbers that the study prints, and nothing else",
+            answer=_answer(whole),
         )
+    )
+
+
+def _answer(record: Record) -> Answer:
+    """How many claims hold, and which cannot."""
+    counts = {verdict: record["counts"].get(verdict, 0) for verdict, *_ in CHAPTERS}
+    asked, broken = sum(counts.values()), sum(counts[verdict] for verdict in SERIOUS)
+    weak = counts["implausible"] + counts["inadequate"] + counts["missing"]
+    cannot = [one["what"] for one in record["findings"] if one["verdict"] == "impossible"]
+    samples = "; ".join(f"{s['name']}: {text.counts(s['n'], s['events'])}" for s in record["samples"])
+    return Answer(
+        sentence=f"Of {asked} checks of the printed numbers, {counts['consistent']} found them consistent, {broken} "
+        f"impossible or contradicting one another, and {weak} implausible, inadequate or not reported.",
+        verdict="Some claims cannot be true."
+        if counts["impossible"]
+        else "The study contradicts itself."
+        if counts["contradiction"]
+        else "No claim was found to be impossible.",
+        state="bad" if broken else "open" if weak else "good",
+        facts=(samples, "No patient's data were seen: only what the study prints"),
+        beware=tuple(cannot),
     )
 
 
@@ -57,6 +80,8 @@ def _sections(record: Record) -> list[Section]:
     for verdict, title, words in CHAPTERS:
         found = [one for one in record["findings"] if one["verdict"] == verdict]
         if not found:
+            nothing = NONE.get(verdict, "No check came to this.")
+            chapters.append(Section(verdict.replace(" ", "-"), title, (Text(f"{words} {nothing}"),)))
             continue
         shown = _table(title, found)
         blocks: list[Block] = [Text(words)]

@@ -9,7 +9,7 @@ from validkit.report.notices import FAILED, findings, opening_words
 from validkit.report.page import Block, Card
 from validkit.report.records import CORRECTED, NotAvailable, Run, dig
 from validkit.report.subject import Subject, score, spoken, subject
-from validkit.report.values import count, estimate
+from validkit.report.values import Estimate, count, estimate
 
 HEADLINE = (
     ("auc", "AUC", "0.5 is chance, 1 is perfect"),
@@ -98,12 +98,16 @@ def headline(run: Run) -> list[Card]:
 
 
 def _card(found: Subject, key: str, name: str, meaning: str) -> Card:
-    e = score(found.scores, key, found.where)
+    tag = found.among.removeprefix("patients ").removesuffix(" patients")
+    return card(score(found.scores, key, found.where), name, meaning, tag=tag, sites=_sites(found, key))
+
+
+def card(e: Estimate, name: str, meaning: str, *, tag: str = "", sites: str = "") -> Card:
+    """An estimate as a headline number."""
     reason = e.note or ("" if e.defined else "undefined; no reason was recorded")
     between = f"{text.number(e.low)} to {text.number(e.high)}" if e.defined and e.has_interval else "no interval"
     note = f"{meaning}. {reason}" if reason else f"{meaning}."
-    tag = found.among.removeprefix("patients ").removesuffix(" patients")
-    return Card(name, text.number(e.value), between, text.how(e), note, tag, _sites(found, key))
+    return Card(name, text.number(e.value), between, text.how(e), note, tag, sites)
 
 
 def _sites(found: Subject, key: str) -> str:
@@ -127,14 +131,19 @@ def headline_sentence(run: Run) -> str:
     auc = score(found.scores, "auc", found.where)
     if not auc.defined:
         return ""
-    interval = (
+    new = found.where == CORRECTED
+    among = "new patients like these" if new else found.among
+    return pairs_sentence(auc, among, spoken(found.model), run.positive, would=new)
+
+
+def pairs_sentence(auc: Estimate, among: str, model: str, event: str, *, would: bool = False) -> str:
+    """An AUC in words: how often the model is right about a pair, one of whom has the event."""
+    sure = (
         f" ({text.level(auc.level)} interval {100 * auc.low:.1f} to {100 * auc.high:.1f} %)" if auc.has_interval else ""
     )
-    new = found.where == CORRECTED
     return (
-        f"Of every pair of {'new patients like these' if new else found.among}, one with and one without "
-        f"{run.positive}, {spoken(found.model)} {'would give' if new else 'gives'} the higher risk to the one with "
-        f"{run.positive} in {100 * auc.value:.1f} % of pairs{interval}; 50 % would be chance."
+        f"Of every pair of {among}, one with and one without {event}, {model} {'would give' if would else 'gives'} the "
+        f"higher risk to the one with {event} in {100 * auc.value:.1f} % of pairs{sure}; 50 % would be chance."
     )
 
 

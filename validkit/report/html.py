@@ -1,27 +1,32 @@
 """The page: one HTML file that needs no network, everything from the records escaped.
 
-A run's page has one script, ours, by its hash the only one that the page's policy lets run; without it nothing is lost.
+A page has our script, and Plotly's where there are curves to toggle, by their hashes the only ones that the page's
+policy lets run; without them nothing is lost.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
 
 from validkit.report import text
 from validkit.report.acceptance import acceptance_notice, declared
+from validkit.report.answers import run_answer
 from validkit.report.figures.base import Drawn, Plate, draw
 from validkit.report.figures.stage_panels import MOST_SALIENCY
-from validkit.report.frontpage import at_thresholds, headline, headline_sentence, who
+from validkit.report.frontpage import at_thresholds, headline, who
 from validkit.report.notices import notices
-from validkit.report.page import Card, Missing, Notice, Section, attempt
+from validkit.report.page import Answer, Card, Missing, Notice, Section, Widget, attempt
 from validkit.report.records import NotAvailable, Run, dig
 from validkit.report.sections import sections
 from validkit.report.subject import subject_title
@@ -54,7 +59,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Document:
-    """A page of chapters; who : terms and what they are, under the title; written_from : what it is drawn from."""
+    """A page of chapters; who : terms and what they are, under the answer; written_from : what it is drawn from."""
 
     name: str
     question: str
@@ -65,28 +70,30 @@ class Document:
     version: str
     written_from: str
     synthetic: bool = False
+    answer: Answer | None = None
 
 
 def render(run: Run, plates: Sequence[Plate], drawn: Mapping[str, tuple[Drawn, ...]]) -> str:
     """The page as text; the same records and drawings give the same bytes."""
     shown = {plate.name: _shown(i, plate, drawn[plate.name]) for i, plate in enumerate(plates, 1)}
+    chapters = sections(run, {plate.name: plate for plate in plates})
     template = _environment().get_template("report.html.j2")
     page = template.render(
         question=_fact(run, "protocol.question") or "(no question was recorded)",
         name=_fact(run, "protocol.name") or run.folder.name,
         synthetic=run.synthetic,
         who=who(run),
+        answer=run_answer(run),
         heading=subject_title(run),
-        sentence=_sentence(run),
         notices=[*_accepted(run), *notices(run)],
         cards=_cards(run),
         at_thresholds=attempt("At declared thresholds", lambda: at_thresholds(run)),
-        sections=sections(run, {plate.name: plate for plate in plates}),
+        sections=chapters,
         figures=shown,
         rounding=text.ROUNDING,
         version=_fact(run, "validkit"),
         written_from="the records of this run",
-        **_script(),
+        scripts=_scripts(chapters),
     )
     return page.rstrip() + "\n"
 
@@ -101,6 +108,7 @@ def render_document(document: Document) -> str:
             question=document.question,
             name=document.name,
             synthetic=document.synthetic,
+            answer=document.answer,
             who=document.who,
             notices=document.notices,
             sections=document.sections,
@@ -108,7 +116,7 @@ def render_document(document: Document) -> str:
             rounding=text.ROUNDING,
             version=document.version,
             written_from=document.written_from,
-            script="",
+            scripts=_scripts(document.sections),
         )
     )
     return page.rstrip() + "\n"
@@ -125,11 +133,34 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def _script() -> dict[str, Any]:
-    """The script, and the source that the page's policy allows: its SHA-256 alone."""
-    code = (resources.files("validkit.report") / "templates" / "interactive.js").read_text(encoding="utf-8")
+@dataclass(frozen=True)
+class Script:
+    """Code, and the source that the page's policy allows: its SHA-256 alone."""
+
+    code: Markup
+    source: Markup
+
+
+def _scripts(sections: Iterable[Section]) -> list[Script]:
+    """Plotly's script first where there are curves, then ours."""
+    ours = (resources.files("validkit.report") / "templates" / "interactive.js").read_text(encoding="utf-8")
+    return [*([_plotly()] if _has_curves(sections) else []), _script(ours)]
+
+
+@functools.cache
+def _plotly() -> Script:
+    from plotly.offline import get_plotlyjs
+
+    return _script(get_plotlyjs())
+
+
+def _script(code: str) -> Script:
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    return {"script": Markup(code), "script_source": Markup(f"sha256-{digest}")}
+    return Script(Markup(code), Markup(f"sha256-{digest}"))
+
+
+def _has_curves(sections: Iterable[Section]) -> bool:
+    return any(isinstance(block, Widget) and block.name == "curves" for one in sections for block in one.blocks)
 
 
 def _printable(value: Any) -> Any:
@@ -146,10 +177,17 @@ def _shown(i: int, plate: Plate, drawn: Sequence[Drawn]) -> Shown:
 
 def _picture(drawn: Drawn) -> Picture:
     raster = drawn.raster or len(drawn.svg) > HEAVY_SVG
-    kind, data = ("image/png", drawn.png) if raster else ("image/svg+xml", drawn.svg.encode())
-    source = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    source = Markup(f"data:image/png;base64,{base64.b64encode(drawn.png).decode()}") if raster else _svg(drawn.svg)
     width, height = (round(96 * inches) for inches in drawn.size)
     return Picture(source, drawn.alt, width, height, drawn.wide)
+
+
+def _svg(svg: str) -> Markup:
+    """An SVG as a data address without what draws nothing; shorter than base64, and with no quote or ampersand."""
+    body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<\?xml[^>]*>|<!DOCTYPE[^>]*>", "", svg, flags=re.DOTALL)
+    body = re.sub(r"\s+", " ", re.sub(r">\s+<", "><", body)).strip()
+    body = body.replace("%", "%25").replace("'", "%27").replace('"', "'")
+    return Markup("data:image/svg+xml," + quote(body, safe=" %=:/;.,()-+<>!@$*?[]|^`{}~'"))
 
 
 def _fact(run: Run, path: str) -> str:
@@ -163,16 +201,8 @@ def _accepted(run: Run) -> list[Notice]:
     return [] if notice is None else [notice]
 
 
-def _sentence(run: Run) -> str:
-    """The sentence under the headline, or nothing."""
-    try:
-        return headline_sentence(run)
-    except NotAvailable:
-        return ""
-
-
 def _cards(run: Run) -> list[Card] | Missing:
     try:
-        return headline(run)
+        return headline(run)[1:]
     except NotAvailable as reason:
         return Missing(subject_title(run), str(reason))

@@ -139,6 +139,34 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Criterion:
+    """Something that was asked for ahead, and what came of it: "met", "not met", "undecided" or "not applicable"."""
+
+    words: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What stands on the first screen, whatever the page is about.
+
+    state : of the verdict, "good", "bad", "open" or "none" (nothing was asked for ahead)
+    facts : of whom, and how binding it was; beware : titles of what must not be overlooked, which stands below
+    card : the number that answers; plate : the name of the pictures beside it, "" for none; reason : why no number
+    """
+
+    sentence: str
+    verdict: str
+    state: str
+    criteria: tuple[Criterion, ...] = ()
+    facts: tuple[str, ...] = ()
+    beware: tuple[str, ...] = ()
+    card: Card | None = None
+    plate: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Section:
     """A chapter of the page."""
 

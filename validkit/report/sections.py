@@ -8,9 +8,11 @@ from typing import Any
 from validkit.report import stages, text, views
 from validkit.report.acceptance import acceptance_blocks, declared
 from validkit.report.by_split import split_performance
+from validkit.report.curves import curves_widget
 from validkit.report.design import choice_blocks, design_blocks, kept_blocks, split_blocks
 from validkit.report.estimators import estimator_blocks
 from validkit.report.figures.base import Plate
+from validkit.report.figures.performance_panels import DRAWN_SETS, strokes_of
 from validkit.report.frontpage import NOT_FITTED
 from validkit.report.harmonisation import harmonisation_blocks
 from validkit.report.limits import limits
@@ -31,6 +33,7 @@ from validkit.report.page import (
     Row,
     Section,
     Text,
+    Widget,
     attempt,
     row_head,
     table,
@@ -53,7 +56,7 @@ def sections(run: Run, plates: Mapping[str, Plate]) -> list[Section]:
     chapters: list[Chapter] = [
         ("acceptance", "Acceptance", _acceptance(run)),
         ("design", "Design", _design(run, figure)),
-        ("patients", "Patients", _patients(run)),
+        ("patients", "Patients", _patients(run, figure)),
         *_model(run, figure),
         ("performance", "Performance of all models", _performance(run, figure)),
         *_parts(run, figure),
@@ -149,13 +152,14 @@ def _stage(notice: Record) -> str:
     return str(notice.get("stage")).partition(":")[0]
 
 
-def _patients(run: Run) -> list[Block]:
+def _patients(run: Run, figure: Figures) -> list[Block]:
     excluded: list[Row] = [
         [row_head(e.get("patient")), str(e.get("reason"))] for e in dig(run.info, "cohort.excluded") or []
     ]
     names = table("Excluded patients", ["Patient", "Reason"], excluded)
     return [
         *_remarks(run, "cohort"),
+        figure["00-flow"],
         *attempt("Flow of patients", lambda: [stages.flow(run.stage("cohort"))]),
         *([Details(f"Excluded patients ({len(excluded)})", (names,))] if excluded else []),
         *attempt("Table 1", lambda: [_table1(run.stage("cohort")["table1"])]),
@@ -242,6 +246,7 @@ def _performance(run: Run, figure: Figures) -> list[Block]:
         *_remarks(run, "evaluate", "evaluation"),
         *_behind(run),
         *attempt("Models compared", lambda: [views.performance(run.compared(), title, words=run.sets)]),
+        *where_recorded(_curves, run),
         figure["12-roc-models"],
         *attempt("Differences in AUC", lambda: [views.comparisons(run)]),
         figure["13-calibration"],
@@ -250,6 +255,20 @@ def _performance(run: Run, figure: Figures) -> list[Block]:
         *attempt("Every measure", lambda: [Details(_every(run), tuple(every_measure(run)))]),
         *(attempt("All models", lambda: [Details("All models on all sets", (_all_models(run),))]) if plnm else []),
     ]
+
+
+def _curves(run: Run) -> Widget:
+    models, reference = run.compared(), run.reference
+    return curves_widget(
+        models,
+        strokes_of(run, models),
+        {where: run.sets[where] for where in DRAWN_SETS},
+        first=run.primary,
+        reference=None if reference is None else str(reference["name"]),
+        strategies=run.evaluation.get("reference_strategies") or {},
+        focus=run.evaluation.get("focus") or run.setting("evaluation.decision_curve.focus"),
+        replaces=("12-roc-models", "13-calibration", "14-decision-curves"),
+    )
 
 
 def _every(run: Run) -> str:
@@ -297,7 +316,8 @@ def _provenance(run: Run) -> list[Block]:
         *attempt("Timings", lambda: [stages.timings(run)]),
         *([Details(f"Versions ({len(versions)} packages)", (packages,))] if versions else []),
         Text(
-            "The folders figures and tables beside this page hold every figure as SVG and PNG and every table as CSV."
+            "The folders figures and tables beside this page hold every figure as SVG and PNG, its numbers as CSV, and "
+            "every table as CSV."
         ),
     ]
 

@@ -2,57 +2,43 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
-from validkit.report import text
+from validkit.report import lines, text
 from validkit.report.acceptance import acceptance_line, declared
 from validkit.report.frontpage import design_words, headline, opening_words, sentinel_words
-from validkit.report.notices import notices
-from validkit.report.page import Card, Notice
+from validkit.report.notices import deviations, notices
 from validkit.report.records import NotAvailable, Run, dig, read_run
 from validkit.report.subject import score, subject_title
 from validkit.report.values import count
 
-LINE = 110
-"""characters of a notice"""
-MOST_NOTICES = 5
+SENT = {"updated.zip": "updated model", "site-summary.json": "what may leave this centre"}
+"""what a run wrote for others, and what that is"""
 
 
 def summary_of(folder: Path) -> RenderableType:
     """Headline numbers of the reference model, what to beware of, and where the report is."""
     run = read_run(folder)
-    parts: list[RenderableType] = []
-    if run.synthetic:
-        parts.append(
-            Text(
-                " SYNTHETIC  simulated patients; nothing here says how the model performs in people ", "black on yellow"
-            )
-        )
-    parts += [_who(run), _numbers(run), _others(run), *_binding(run)]
-    found = notices(run)
-    for notice in found[:MOST_NOTICES]:
-        parts.append(Text.assemble(("! ", "bold yellow"), (_in_short(notice), "yellow")))
-    if len(found) > MOST_NOTICES:
-        more = len(found) - MOST_NOTICES
-        parts.append(Text(f"! and {more} more {'notice' if more == 1 else 'notices'} in the report", "yellow"))
+    changed = deviations(run)
+    found = [
+        lines.beware(lines.in_short(notice.title, notice.text))
+        for notice in sorted(notices(run), key=lambda notice: notice in changed)
+    ]
+    several = "notices" if len(found) > lines.MOST + 1 else "notice"
     page = folder / "report.html"
-    where = f"report: {page}" if page.is_file() else f"no report yet: validkit report {folder}"
-    return Group(*parts, Text(where, "bold"))
-
-
-def _in_short(notice: Notice) -> str:
-    """Its title whole, and as much of its text as the line still takes."""
-    title = text.clean(notice.title)
-    return textwrap.shorten(f"{title}: {text.clean(notice.text)}", max(LINE, len(title) + 5), placeholder=" ...")
-
-
-def _who(run: Run) -> Text:
-    return Text(f"{text.clean(subject_title(run))} ({_sizes(run)})", "bold")
+    return lines.answer(
+        lines.simulated() if run.synthetic else None,
+        lines.about(subject_title(run), _sizes(run)),
+        _numbers(run),
+        _others(run),
+        *_binding(run),
+        *lines.bewares(found, f"{several} in the report"),
+        *(lines.fact(f"{what}: {folder / name}") for name, what in SENT.items() if (folder / name).is_file()),
+        lines.where(f"report: {page}" if page.is_file() else f"no report yet: validkit report {folder}"),
+    )
 
 
 def _sizes(run: Run) -> str:
@@ -63,39 +49,25 @@ def _sizes(run: Run) -> str:
     return f"{sizes['held_out']}; trained on {sizes['training']}" if run.design == "holdout" else sizes["held_out"]
 
 
-def _binding(run: Run) -> list[RenderableType]:
+def _binding(run: Run) -> list[Text]:
     """Design, seal, openings and acceptance, on a line each where they were recorded."""
-    lines = []
+    found = []
     if run.info.get("design"):
-        lines.append(f"design: {text.clean(design_words(run))}")
+        found.append(f"design: {design_words(run)}")
     if run.info.get("sealed"):
-        lines.append(f"{text.clean(dig(run.info, 'sealed.sentence'))}; {text.clean(opening_words(run))}")
-    if declared(run):
-        lines.append(text.clean(acceptance_line(run)))
+        found.append(f"{dig(run.info, 'sealed.sentence')}; {opening_words(run)}")
     if run.info.get("sentinels"):
-        lines.append(f"sentinels: {sentinel_words(run).lower().rstrip('.')}")
-    return [Text(f"  {line}") for line in lines]
+        found.append(f"sentinels: {sentinel_words(run).lower().rstrip('.')}")
+    return [*map(lines.fact, found), *([lines.accepted(acceptance_line(run))] if declared(run) else [])]
 
 
 def _numbers(run: Run) -> RenderableType:
     try:
         cards = headline(run)
     except NotAvailable as reason:
-        return Text(f"  not available because {reason}")
-    grid = Table.grid(padding=(0, 2))
-    for card in cards:
-        grid.add_row(*_row(card))
-    return grid
-
-
-def _row(card: Card) -> tuple[Text, Text, Text, Text]:
-    behind = card.behind or card.note
-    return (
-        Text(f"  {card.label}"),
-        Text(card.value, "bold"),
-        Text(f"[{card.interval}]"),
-        Text(text.clean(behind), "dim"),
-    )
+        return lines.fact(f"not available because {reason}")
+    rows = [(card.label, card.value, f"[{card.interval}]", card.behind or card.note) for card in cards]
+    return lines.numbers(rows)
 
 
 def _others(run: Run) -> Text:
@@ -104,9 +76,9 @@ def _others(run: Run) -> Text:
         reference = run.reference
         models = [m for m in run.compared() if m is not reference]
     except NotAvailable as reason:
-        return Text(f"  other models: not available because {reason}")
+        return lines.fact(f"other models: not available because {reason}")
     parts = []
     for model in models:
         e = score(model["sets"].get(run.primary) or {}, "auc")
-        parts.append(f"{text.clean(model.get('label') or model['name'])} {text.estimate(e)}")
-    return Text(f"  AUC of the others: {'; '.join(parts) or 'none'}")
+        parts.append(f"{model.get('label') or model['name']} {text.estimate(e)}")
+    return lines.fact(f"AUC of the others: {'; '.join(parts) or 'none'}")

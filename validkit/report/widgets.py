@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -17,9 +17,10 @@ from validkit.report import text
 from validkit.report.page import Widget
 from validkit.report.records import NotAvailable, Run, dig
 from validkit.report.subject import label
+from validkit.report.values import number
 from validkit.stats.intervals import z_of
 
-__all__ = ["nomogram_widget", "threshold_widget", "where_recorded"]
+__all__ = ["nomogram_widget", "threshold_widget", "thresholds_of", "where_recorded", "widget"]
 
 LOGIT_CLIP = 1e-3
 """as `plnm.terms.LOGIT_CLIP`: where scores near 0 and 1 are moved before their logit is taken"""
@@ -28,7 +29,8 @@ UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 """what could end the element that holds the data, as JSON escapes"""
 
 
-def _widget(name: str, title: str, data: Mapping[str, Any], without: str) -> Widget:
+def widget(name: str, title: str, data: Mapping[str, Any], without: str) -> Widget:
+    """Data for one of the script's builders, with no character that could end the element that holds it."""
     written = json.dumps(_clean(data), ensure_ascii=True, allow_nan=False, sort_keys=True)
     return Widget(name, title, Markup(written.translate(UNSAFE)), without)
 
@@ -65,7 +67,7 @@ def nomogram_widget(run: Run) -> Widget:
         "covariance": record["covariance"],
         "terms": [_term(term, record) for term in record["terms"]],
     }
-    return _widget("calculator", "Nomogram as a calculator", data, "The rulers below give the same risks by hand.")
+    return widget("calculator", "Nomogram as a calculator", data, "The rulers below give the same risks by hand.")
 
 
 def _term(term: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,27 +109,37 @@ def _known(value: float | None) -> float:
 
 def threshold_widget(run: Run) -> Widget:
     """Patients treated at every threshold of the decision curve, among those with and without the event."""
-    models = []
-    for one in run.compared():
-        counts = (one["sets"].get(run.primary) or {}).get("treated")
-        if counts:
-            models.append({"name": one["name"], "label": label(one), **counts})
-    if not models:
-        raise NotAvailable("the run was made before patients treated at each threshold were counted")
     reference = run.reference
-    first = str(reference["name"]) if reference else models[0]["name"]
-    chosen = [one for one in models if one["name"] == first] or models
-    start = dig(reference or {}, "sets", {}).get(run.primary, {}).get("threshold") or {}
-    data = {
-        "outcome": run.positive,
-        "other": run.negative,
-        "models": models,
-        "first": chosen[0]["name"],
-        "start": start.get("value"),
-        "per": PER,
-        "level": 0.95,
-        "z": z_of(0.95),
-    }
-    return _widget(
-        "threshold", "A threshold of your own", data, "The table at declared thresholds holds these numbers."
+    return thresholds_of(
+        run.compared(),
+        run.primary,
+        reference=None if reference is None else str(reference["name"]),
+        words=(run.positive, run.negative),
+        level=number(run.setting("evaluation.level", 0.95)),
     )
+
+
+def thresholds_of(
+    models: Sequence[Mapping[str, Any]], where: str, *, reference: str | None, words: tuple[str, str], level: float
+) -> Widget:
+    """The same of any models judged on a set; words : for those with the event and without."""
+    counted = []
+    for one in models:
+        counts = (one["sets"].get(where) or {}).get("treated")
+        if counts:
+            counted.append({"name": one["name"], "label": label(one), **counts})
+    if not counted:
+        raise NotAvailable("patients treated at each threshold were not counted")
+    chosen = next((one for one in models if one["name"] == reference), None)
+    start = dig(chosen or {}, "sets", {}).get(where, {}).get("threshold") or {}
+    data = {
+        "outcome": words[0],
+        "other": words[1],
+        "models": counted,
+        "first": reference if any(one["name"] == reference for one in counted) else counted[0]["name"],
+        "start": start.get("value") if isinstance(start, Mapping) else start,
+        "per": PER,
+        "level": level,
+        "z": z_of(level),
+    }
+    return widget("threshold", "A threshold of your own", data, "The table at declared thresholds holds these numbers.")

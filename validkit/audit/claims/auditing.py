@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from validkit import __version__
+from validkit import __version__, schemas
 from validkit.audit.claims.checks import VERDICTS, check_claims
 from validkit.audit.claims.study import Claims, read_claims
 from validkit.store import digest
@@ -24,7 +24,7 @@ def claims_record(claims: Claims) -> dict[str, Any]:
     findings = check_claims(claims)
     counted = Counter(one.verdict for one in findings)
     return {
-        "schema": 1,
+        "schema": schemas.urn("claims"),
         "validkit": __version__,
         "study": claims.study.model_dump(mode="json"),
         "claims": digest("claims", claims.model_dump_json()),

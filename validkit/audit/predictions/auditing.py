@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from validkit import __version__
+from validkit import __version__, schemas
 from validkit.audit.predictions.checks import AuditFinding, check_table
 from validkit.audit.predictions.judging import LARGE, Judged, Judging, judge_table
 from validkit.audit.predictions.reading import Audited, Roles, read_predictions
@@ -54,7 +54,7 @@ def audit_predictions(
     findings = check_table(table, judged, how, prevalence=prevalence)
     accepted = None if acceptance is None else _accepted(acceptance, judged, table, how, names or {})
     return {
-        "schema": 1,
+        "schema": schemas.urn("audit"),
         "validkit": __version__,
         "source": table.source,
         "sha256": table.digest,

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from validkit.report.checklists.filled import FORMATS, GUIDELINES, Filled, checklist, written
+from validkit.report.checklists.filled import FORMATS, GUIDELINES, Filled, checklist, checklist_record, written
 
-__all__ = ["FORMATS", "GUIDELINES", "Filled", "checklist", "written"]
+__all__ = ["FORMATS", "GUIDELINES", "Filled", "checklist", "checklist_record", "written"]

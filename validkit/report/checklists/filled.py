@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from validkit.errors import InputError
 from validkit.report import text
@@ -19,7 +20,7 @@ from validkit.report.page import Cell, Row, Section, table
 from validkit.report.records import NotAvailable, Run, dig, read_run
 from validkit.wording import nearest
 
-__all__ = ["FORMATS", "GUIDELINES", "Filled", "checklist", "written"]
+__all__ = ["FORMATS", "GUIDELINES", "Filled", "checklist", "checklist_record", "written"]
 
 AUTHORS = "needs the authors"
 GUIDELINES: Mapping[str, tuple[str, tuple[Item, ...]]] = {
@@ -55,6 +56,27 @@ def _filled(run: Run, item: Item) -> Filled:
         return Filled(item, "from the run", (ANSWERS | SIGNALLED)[item.answer](run))
     except NotAvailable as reason:
         return Filled(item, AUTHORS, str(reason))
+
+
+def checklist_record(run: Run, guideline: str, filled: Sequence[Filled]) -> dict[str, Any]:
+    """The checklist as plain JSON types; weight : of an item in the guideline's score, null where it has none."""
+    return {
+        "guideline": guideline,
+        "title": GUIDELINES[guideline][0],
+        "run": str(run.folder),
+        "said": _said(run, filled),
+        "items": [
+            {
+                "item": one.item.number,
+                "chapter": one.item.chapter,
+                "asked": one.item.text,
+                "status": one.status,
+                "answer": one.answer,
+                "weight": one.item.weight,
+            }
+            for one in filled
+        ],
+    }
 
 
 def written(run: Run, guideline: str, filled: Sequence[Filled], form: str) -> str:

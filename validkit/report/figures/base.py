@@ -102,10 +102,11 @@ def _draw(name: str, suffix: str, display: Display, for_print: bool) -> Drawn:
         warnings.simplefilter("always")
         figure = display.draw()
         FigureCanvasAgg(figure)
+        figure.draw_without_rendering()  # lays it out, once for all files
+        figure.set_layout_engine("none")
         svg = io.StringIO()
         png = _png(figure, SCREEN_DPI, SCREEN_DPI)
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        figure.set_layout_engine("none")
         pdf = _pdf(figure) if for_print else b""
         printed = _printed(figure, PAGE_MM if display.wide else COLUMN_MM) if for_print else b""
     glyphs = [w for w in caught if "missing from font" in str(w.message)]

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from validkit.report import text
 from validkit.report.figures import style
-from validkit.report.figures.base import Display
+from validkit.report.figures.base import Display, stack
 from validkit.report.values import Curve, Estimate
 
 
@@ -114,6 +114,16 @@ class CalibrationDisplay(Display):
         )
 
     def frame(self) -> pd.DataFrame:
-        """The grouped dots: mean_risk, observed, low, high, n."""
-        columns = ["mean_risk", "observed", "low", "high", "n"]
-        return pd.DataFrame(self.groups.reshape(-1, 5), columns=columns)
+        """part, risk, value, low, high, n: the curve, the groups, and patients by outcome from each risk on."""
+        parts = []
+        if self.curve is not None:
+            ends = [self.curve.low, self.curve.high] if self.curve.has_band else [np.nan, np.nan]
+            drawn = {"risk": self.curve.x, "value": self.curve.y, "low": ends[0], "high": ends[1]}
+            parts.append(pd.DataFrame({"part": "curve", **drawn}))
+        parts.append(pd.DataFrame(self.groups.reshape(-1, 5), columns=["risk", "value", "low", "high", "n"]))
+        parts[-1].insert(0, "part", "group")
+        for part, n in (("event", self.event), ("no event", self.no_event)):
+            if len(self.edges) == len(n) + 1:
+                parts.append(pd.DataFrame({"part": part, "risk": self.edges[:-1], "n": n}))
+        columns = ["part", "risk", "value", "low", "high", "n"]
+        return stack([part.reindex(columns=columns) for part in parts if len(part)]).reindex(columns=columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from validkit.report.figures import design_panels, home_and_here, performance_panels, stage_panels
+from validkit.report.figures import design_panels, flow_panels, home_and_here, performance_panels, stage_panels
 from validkit.report.figures.base import Panels, Plate
 from validkit.report.records import CORRECTED, NotAvailable, Run
 from validkit.report.subject import spoken
@@ -62,7 +62,26 @@ def _plnm(run: Run) -> bool:
     return run.kind == "plnm"
 
 
+FIRST = "00-first-screen"
+HOW_TO_READ = (
+    "Calibration: smoothed observed proportion with its band, groups of similar risk with intervals, and below how "
+    "many have which risk; on the dotted line risks are right. Net benefit of acting on the model's risk, with its "
+    "pointwise band, over the thresholds that were declared to matter, or up to 50 %. Risks by outcome: the dashed "
+    "line is the median."
+)
+FLOW_HERE = (
+    "From the cohort file down to the patients whose predictions are judged (shaded). Beside the way down stand those "
+    "who left it, with the reasons, and in dashed boxes what was missing in those who stayed."
+)
 CATALOGUE: tuple[Entry, ...] = (
+    Entry(
+        FIRST,
+        "Calibration, net benefit and risks of {model}",
+        HOW_TO_READ,
+        performance_panels.first_screen,
+        curves=True,
+    ),
+    Entry("00-flow", "Flow of patients", FLOW_HERE, flow_panels.flow),
     Entry(
         "00-kept-features",
         "How often features were kept",

@@ -77,7 +77,10 @@ class DecisionDisplay(Display):
         return max([0.02, *highest])
 
     def frame(self) -> pd.DataFrame:
-        """model, threshold, net_benefit."""
-        return stack(
-            [pd.DataFrame({"model": label, "threshold": c.x, "net_benefit": c.y}) for label, _, c in self.lines]
-        )
+        """model, threshold, net_benefit, and low and high of the band that is drawn."""
+        parts = []
+        for label, _, c in self.lines:
+            ends = [c.low, c.high] if label == self.banded and c.has_band else [np.nan, np.nan]
+            drawn = {"threshold": c.x, "net_benefit": c.y, "low": ends[0], "high": ends[1]}
+            parts.append(pd.DataFrame({"model": label, **drawn}))
+        return stack(parts)

@@ -97,7 +97,12 @@ class ForestDisplay(Display):
 
     def frame(self) -> pd.DataFrame:
         """name, kind, value, low, high, n, events."""
-        rows = [(name, kind, e.value, e.low, e.high, e.n, e.n_events) for name, _, e, kind in self._lines()]
+        lines = self._lines()
+        names = [name for name, _ in self.rows] + [name for name, *_ in lines[len(self.rows) :]]
+        rows = [
+            (name, kind, e.value, e.low, e.high, e.n, e.n_events)
+            for name, (_, _, e, kind) in zip(names, lines, strict=True)
+        ]
         return pd.DataFrame(rows, columns=["name", "kind", "value", "low", "high", "n", "events"])
 
 

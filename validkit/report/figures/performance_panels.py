@@ -11,10 +11,11 @@ from validkit.report.figures import style
 from validkit.report.figures.base import Panels
 from validkit.report.figures.calibration import CalibrationDisplay
 from validkit.report.figures.decision import TREAT_ALL, TREAT_NONE, DecisionDisplay
+from validkit.report.figures.first_screen import first_panels
 from validkit.report.figures.roc import RocDisplay, RocLine
 from validkit.report.figures.style import Stroke
-from validkit.report.records import HELD_OUT, SETS, TRAINING, NotAvailable, Record, Run, labels
-from validkit.report.subject import spoken
+from validkit.report.records import CORRECTED, HELD_OUT, SETS, TRAINING, NotAvailable, Record, Run, labels
+from validkit.report.subject import spoken, subject
 from validkit.report.values import Curve, count, curve, estimate, number, numbers
 
 Sizes = tuple[int | None, int | None]
@@ -79,6 +80,22 @@ def strokes_of(run: Run, models: Sequence[Record]) -> dict[str, Stroke]:
     reference = run.reference
     chosen = None if reference is None else str(reference["name"])
     return style.strokes([str(m["name"]) for m in models], chosen)
+
+
+def first_screen(run: Run) -> Panels:
+    """The reference model's pictures of the first screen, on the patients that answer the question."""
+    found = subject(run)
+    where, scores = found.where, found.scores
+    if where == CORRECTED:  # curves are corrected by no design
+        where, scores = TRAINING, found.model["sets"].get(TRAINING) or Record()
+    strategies = run.evaluation.get("reference_strategies") or {}
+    return first_panels(
+        scores,
+        f"{run.among(where)}{', apparent' if found.where == CORRECTED else ''}",
+        (run.positive, run.negative),
+        everybody=(strategies.get(where) or {}).get("treat_all"),
+        focus=run.evaluation.get("focus") or run.setting("evaluation.decision_curve.focus"),
+    )
 
 
 def calibration(run: Run) -> Panels:

@@ -175,8 +175,9 @@
       row("specificity", "Specificity", tn / (n - events), share(tn, n - events));
       row("ppv", "Positive predictive value", tp / (tp + fp), share(tp, tp + fp));
       row("npv", "Negative predictive value", tn / (tn + fn), share(tn, tn + fn));
-      const ends = [benefit - data.z * se, benefit + data.z * se];
-      row("net_benefit", "Net benefit", benefit, `${minus(benefit.toFixed(3))} [${ends.map((end) => minus(end.toFixed(3))).join(", ")}]`, ends);
+      const ends = se > 0 ? [benefit - data.z * se, benefit + data.z * se] : [NaN, NaN];
+      const sure = se > 0 ? `[${ends.map((end) => minus(end.toFixed(3))).join(", ")}]` : "(no interval: everyone is alike here)";
+      row("net_benefit", "Net benefit", benefit, `${minus(benefit.toFixed(3))} ${sure}`, ends);
       row("treat_all", "Net benefit of treating everybody", everybody, minus(everybody.toFixed(3)));
     };
     slider.addEventListener("input", show);
@@ -188,7 +189,70 @@
     show();
   };
 
-  const builders = { calculator, threshold };
+  const curves = (box, data) => {
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    const colour = (words) => ({ ink: token("--ink"), soft: token("--soft"), wash: dark.matches ? "rgba(124,192,244,.13)" : "rgba(10,92,151,.08)", band: dark.matches ? "rgba(230,234,239,.14)" : "rgba(27,31,36,.10)" })[words] ?? words;
+    const painted = (trace) => ({ ...trace, visible: trace.meta === undefined || on[trace.meta].checked, line: { ...trace.line, color: colour(trace.line.color) }, ...(trace.fillcolor ? { fillcolor: colour(trace.fillcolor) } : {}) });
+    const styled = (layout) => {
+      const axis = (one) => ({ ...one, gridcolor: token("--line"), linecolor: token("--soft"), tickcolor: token("--soft") });
+      return { ...layout, font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: token("--ink") }, paper_bgcolor: token("--card"), plot_bgcolor: token("--card"), hoverlabel: { bgcolor: token("--paper"), bordercolor: token("--soft"), font: { color: token("--ink") } }, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis), shapes: (layout.shapes ?? []).map((shape) => ({ ...shape, fillcolor: colour(shape.fillcolor) })) };
+    };
+    const pick = make("select", { id: "curves-set" }, ...data.sets.map((one) => {
+      const option = make("option", { value: one.name });
+      option.textContent = one.label;
+      return option;
+    }));
+    pick.value = data.first;
+    const told = data.models.map(() => make("span", { class: "sub" }));
+    const on = data.models.map((model, i) => make("input", { type: "checkbox", id: `curves-model-${i}`, "data-model": model.name }));
+    const marks = data.models.map(() => make("span", { class: "swatch", "aria-hidden": "true" }));
+    const labels = data.models.map((model, i) => {
+      const node = make("label", { for: `curves-model-${i}` });
+      const name = make("span");
+      name.textContent = model.label;
+      node.append(on[i], marks[i], name, told[i]);
+      return node;
+    });
+    const legend = make("legend");
+    legend.textContent = "Models";
+    const plots = data.kinds.map((kind) => make("div", { class: "plot", role: "img", "aria-label": kind.title, "data-plot": kind.name }));
+    const printed = make("input", { type: "checkbox", id: "curves-printed" });
+    const statics = data.replaces.flatMap((name) => [...document.querySelectorAll("figure[data-plate]")].filter((one) => one.dataset.plate === name));
+    const show = () => {
+      const set = data.sets.find((one) => one.name === pick.value);
+      data.models.forEach((model, i) => {
+        told[i].textContent = set.plots.told[model.name];
+        marks[i].style.backgroundColor = colour(model.colour);
+      });
+      data.kinds.forEach((kind, k) => {
+        const plot = set.plots[kind.name];
+        plots[k].hidden = plot.data.length === 0;
+        const seen = data.models.filter((_, i) => on[i].checked).map((model) => `${model.label}: ${set.plots.told[model.name]}`);
+        plots[k].setAttribute("aria-label", `${kind.title}, ${set.label}. ${seen.join("; ") || "no model is shown"}`);
+        if (plot.data.length) Plotly.react(plots[k], plot.data.map(painted), styled(plot.layout), { responsive: true, displayModeBar: false });
+      });
+    };
+    const give = () => statics.forEach((one) => one.classList.toggle("printed", !printed.checked));
+    for (const input of on) { input.checked = true; input.addEventListener("change", show); }
+    pick.addEventListener("change", show);
+    dark.addEventListener("change", show);
+    printed.addEventListener("change", give);
+    const which = make("label", { for: "curves-set" });
+    which.textContent = "Patients";
+    const also = make("label", { for: "curves-printed" });
+    also.append(printed, "Show the printed figures too");
+    box.append(
+      make("fieldset", { class: "models" }, legend, ...labels),
+      make("p", { class: "fields" }, ...(data.sets.length > 1 ? [which, pick] : []), ...(statics.length ? [also] : [])),
+      make("div", { class: "plots" }, ...plots),
+    );
+    box.hidden = false;
+    give();
+    show();
+  };
+
+  const builders = { calculator, threshold, curves };
   for (const box of document.querySelectorAll("[data-widget]")) {
     builders[box.dataset.widget](box, JSON.parse(box.querySelector("script").textContent));
     box.hidden = false;
