@@ -57,6 +57,7 @@ DIGESTS: dict[str, tuple[int, str]] = {
     "protocol-list": (1, "06d362685142429b"),
     "protocol-seal": (1, "277222422cfccfc5"),
     "run": (1, "f5feae14de15fe36"),
+    "sample-size": (1, "0ff682031223b32e"),
     "schemas": (1, "3c4aff0d1383aa16"),
     "site-summary": (1, "f6b6ca5384267870"),
     "verify": (1, "7664e27b07863761"),

@@ -14,7 +14,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from validkit import __version__
-from validkit.cli import audits, bundles, centres, certificates, comparisons, protocols, published, records
+from validkit.cli import audits, bundles, centres, certificates, comparisons, protocols, published, records, sizes
 from validkit.cli.options import AsJson, CohortPath, Device, Engine, LedgerFile, Overrides, ProtocolName, print_json
 from validkit.cli.terminal import Terminal
 from validkit.errors import ValidkitError
@@ -38,6 +38,7 @@ app.add_typer(protocols.app, name="protocol")
 app.add_typer(bundles.app, name="bundle")
 app.add_typer(records.app, name="ledger")
 app.add_typer(centres.app, name="summary")
+app.add_typer(sizes.app, name="sample-size")
 app.command("audit")(audits.audit)
 app.command("claims")(audits.claims)
 app.command("checklist")(audits.checklist)

@@ -125,9 +125,19 @@ def _parts(run: Run, figure: Figures) -> list[Chapter]:
         more = attempt("Optimism of the models compared", lambda: optimism_of_others(run))
         return [("optimism", "Optimism", [*blocks, figure["16-optimism"], *more])]
     if not run.several:
-        return []
+        return [("parts", "Sites and subgroups", [Text(_together(run))])]
     title = "Performance by site" if run.design == "internal-external" else "Performance by split"
     return [("parts", title, [figure["15-by-split"], *attempt(title, lambda: split_performance(run))])]
+
+
+def _together(run: Run) -> str:
+    """Why nothing is told by site or subgroup."""
+    sites = len(dig(run.info, "cohort.sites") or {})
+    if sites > 1:
+        where = f"Patients of {sites} sites are judged together; an internal-external design leaves each out in turn."
+    else:
+        where = "Patients come from one site." if sites else "No site was recorded."
+    return f"{where} A protocol declares no subgroups: `validkit audit` judges predictions by them (--subgroup)."
 
 
 def _remarks(run: Run, *names: str) -> list[Block]:
