@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from hypothesis import settings
 
 settings.register_profile("validkit", deadline=None)  # a busy machine is no failure of a law
 settings.load_profile("validkit")
+
+os.environ.setdefault("VALIDKIT_EXPORTS", "0")
+"""PDF figures take longer than most runs of the tests; `tests/report/test_exports.py` asks for them"""
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -15,7 +15,17 @@ from rich.text import Text
 
 from validkit import __version__
 from validkit.cli import audits, bundles, centres, certificates, comparisons, protocols, published, records, sizes
-from validkit.cli.options import AsJson, CohortPath, Device, Engine, LedgerFile, Overrides, ProtocolName, print_json
+from validkit.cli.options import (
+    AsJson,
+    CohortPath,
+    Device,
+    Engine,
+    Exports,
+    LedgerFile,
+    Overrides,
+    ProtocolName,
+    print_json,
+)
 from validkit.cli.terminal import Terminal
 from validkit.errors import ValidkitError
 
@@ -61,6 +71,7 @@ def run(
     sentinels: Annotated[bool, typer.Option("--sentinels", help="Run every leakage sentinel.")] = False,
     training_rows: TrainingRows = False,
     overrides: Overrides = None,
+    exports: Exports = True,
     as_json: AsJson = False,
 ) -> None:
     """Run the whole model under a protocol, to a report. Run again, it resumes.
@@ -75,6 +86,7 @@ def run(
         declared,
         Console(stderr=as_json),
         as_json=as_json,
+        exports=exports,
         out=out,
         cohort=cohort,
         overrides=overrides or (),
@@ -119,6 +131,7 @@ def external(
     cache: Annotated[Path | None, typer.Option(help="Where extracted features are kept for every run.")] = None,
     ledger: LedgerFile = None,
     overrides: Overrides = None,
+    exports: Exports = True,
     as_json: AsJson = False,
 ) -> None:
     """Validate a locked model on a new centre's own files: nothing is fitted, no patient leaves.
@@ -154,6 +167,7 @@ def external(
         declared,
         console,
         as_json=as_json,
+        exports=exports,
         out=out,
         cohort=cohort,
         overrides=settings,
@@ -186,9 +200,10 @@ def _draft(locked: Locked, cohort: Path, file: Path, *, as_json: bool) -> None:
         Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _carry_out(declared: Protocol, console: Console, *, as_json: bool, out: Path | None, **how: Any) -> None:
+def _carry_out(
+    declared: Protocol, console: Console, *, as_json: bool, out: Path | None, exports: bool, **how: Any
+) -> None:
     """Run a protocol with its progress shown, draw the report, print what came out; exit 1 where acceptance failed."""
-    from validkit.report import render_report
     from validkit.run import run_protocol
 
     folder = out or Path("runs") / declared.protocol.name
@@ -201,11 +216,21 @@ def _carry_out(declared: Protocol, console: Console, *, as_json: bool, out: Path
         console.print("stopped; the same command goes on where this one was")
         raise typer.Exit(130) from None
     terminal.say("drawing the report")
-    render_report(folder)
+    _draw(folder, console, exports)
     _answer(folder, as_json=as_json)
     acceptance = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("acceptance")
     if acceptance and acceptance["exit_code"]:
         raise typer.Exit(1)
+
+
+def _draw(folder: Path, console: Console, exports: bool) -> None:
+    """The report, and what this installation cannot write of what goes with it."""
+    from validkit.report import render_report
+    from validkit.report.exports.writing import left_out
+
+    render_report(folder, exports=exports)
+    for note in left_out() if exports else ():
+        console.print(note, markup=False)
 
 
 def _answer(folder: Path, *, as_json: bool) -> None:
@@ -292,18 +317,11 @@ def phantom(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
-    exports: Annotated[
-        bool, typer.Option("--exports", help="Also PDF and print figures, and tables as XLSX, DOCX and LaTeX.")
-    ] = False,
+    exports: Exports = True,
     as_json: AsJson = False,
 ) -> None:
     """Draw the report of a run again, from its records, and say what came out."""
-    from validkit.report import render_report
-    from validkit.report.exports.writing import left_out
-
-    render_report(folder, exports=exports)
-    for note in left_out() if exports else ():
-        Console(stderr=as_json).print(note, markup=False)
+    _draw(folder, Console(stderr=as_json), exports)
     _answer(folder, as_json=as_json)
 
 

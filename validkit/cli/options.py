@@ -18,6 +18,14 @@ Overrides = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Engine = Annotated[str, typer.Option(help="sequential, loky[:N], dask:ADDRESS or ray[:ADDRESS].")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Exports = Annotated[
+    bool,
+    typer.Option(
+        "--exports/--no-exports",
+        envvar="VALIDKIT_EXPORTS",
+        help="Also figures as PDF and for print, and tables as XLSX, DOCX and LaTeX.",
+    ),
+]
 LedgerFile = Annotated[Path | None, typer.Option("--ledger", help="The ledger; by default the user's own.")]
 CohortPath = Annotated[
     Path | None, typer.Option(help="Folder with cohort.csv, or a table's file; without it, the phantom.")

@@ -31,8 +31,6 @@ from validkit.report.records import NotAvailable, Run, dig
 from validkit.report.sections import sections
 from validkit.report.subject import subject_title
 
-HEAVY_SVG = 200_000
-"""characters of SVG above which the page holds the PNG instead"""
 GLYPHS = "Some characters have no glyph in the font of the figures; the tables spell them."
 
 
@@ -176,8 +174,8 @@ def _shown(i: int, plate: Plate, drawn: Sequence[Drawn]) -> Shown:
 
 
 def _picture(drawn: Drawn) -> Picture:
-    raster = drawn.raster or len(drawn.svg) > HEAVY_SVG
-    source = Markup(f"data:image/png;base64,{base64.b64encode(drawn.png).decode()}") if raster else _svg(drawn.svg)
+    png = f"data:image/png;base64,{base64.b64encode(drawn.png).decode()}"
+    source = Markup(png) if drawn.raster else _svg(drawn.svg)
     width, height = (round(96 * inches) for inches in drawn.size)
     return Picture(source, drawn.alt, width, height, drawn.wide)
 

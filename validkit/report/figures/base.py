@@ -18,6 +18,8 @@ from validkit.report.figures import style
 
 SCREEN_DPI = 160
 PRINT_DPI = 300
+HEAVY_SVG = 200_000
+"""characters of SVG above which a page holds the PNG instead"""
 COLUMN_MM, PAGE_MM = 85, 180
 """widths of a journal's column and of its page"""
 
@@ -76,7 +78,8 @@ class Plate:
 class Drawn:
     """A panel as files: SVG text and PNG bytes, and whether some characters had no glyph.
 
-    png : for the screen; printed : for print, a journal's column or page wide; pdf, printed : empty unless asked for
+    raster : the page holds the PNG; png : for the screen, empty where only files for print are asked for; printed : a
+    journal's column or page wide; pdf, printed : empty unless asked for
     """
 
     stem: str
@@ -105,8 +108,9 @@ def _draw(name: str, suffix: str, display: Display, for_print: bool) -> Drawn:
         figure.draw_without_rendering()  # lays it out, once for all files
         figure.set_layout_engine("none")
         svg = io.StringIO()
-        png = _png(figure, SCREEN_DPI, SCREEN_DPI)
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        raster = display.raster or len(svg.getvalue()) > HEAVY_SVG
+        png = _png(figure, SCREEN_DPI, SCREEN_DPI) if raster or not for_print else b""
         pdf = _pdf(figure) if for_print else b""
         printed = _printed(figure, PAGE_MM if display.wide else COLUMN_MM) if for_print else b""
     glyphs = [w for w in caught if "missing from font" in str(w.message)]
@@ -119,7 +123,7 @@ def _draw(name: str, suffix: str, display: Display, for_print: bool) -> Drawn:
         alt=display.alt(),
         svg=svg.getvalue(),
         png=png,
-        raster=display.raster,
+        raster=raster,
         wide=display.wide,
         size=(float(figure.get_figwidth()), float(figure.get_figheight())),
         missing_glyphs=bool(glyphs),
