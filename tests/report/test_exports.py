@@ -374,7 +374,7 @@ def test_print_figures_are_vectors_with_fonts_and_pictures_of_a_columns_width(ru
         plate = Plate(name, "", "", catalogue[name].panels[:1])
         (one,), (screen,) = draw(plate, for_print=True), draw(plate)
         assert (screen.svg, screen.pdf, screen.printed) == (one.svg, b"", b"")
-            assert (screen.png[:4], one.png) == (b"\x89PNG", b"")
+        assert (screen.png[:4], one.png) == (b"\x89PNG", b"")
         assert one.pdf.startswith(b"%PDF")
         assert b"/FontFile2" in one.pdf
         assert b"/Type3" not in one.pdf

@@ -20,13 +20,15 @@ from validkit.report.figures.decision import TREAT_ALL, TREAT_NONE
 from validkit.report.records import NotAvailable
 from validkit.report.values import Curve, Estimate, curve, estimate, number, numbers
 
-__all__ = ["FALLBACK_RANGE", "Risks", "first_panels"]
+__all__ = ["APPARENT", "FALLBACK_RANGE", "Risks", "first_panels"]
 
 SIZE = (3.1, 3.05)
 """inches: four stand side by side on a desktop, one above the other on a phone"""
 MARGINS = {"left": 0.17, "right": 0.965, "bottom": 0.155, "top": 0.9, "hspace": 0.16}
 FALLBACK_RANGE = (0.0, 0.5)
 """thresholds shown where the protocol declares no range"""
+APPARENT = ", apparent"
+"""ends the name of patients whom the model was fitted to"""
 WORDS = 15
 """characters of an outcome's name"""
 
@@ -61,6 +63,10 @@ class Risks:
         return float(self.edges[at - 1] + (self.edges[at] - self.edges[at - 1]) * (0.5 - low) / (high - low))
 
 
+def _titled(what: str, where: str) -> str:
+    return f"{what} (apparent)" if where.endswith(APPARENT) else what
+
+
 def _end(top: float) -> float:
     """The end of an axis of risks: a tenth above the highest of them."""
     return min(1.0, max(0.2, math.ceil(10 * top - 1e-9) / 10))
@@ -80,7 +86,7 @@ class FirstCalibration(Display):
     @property
     def title(self) -> str:
         """What is shown."""
-        return "Calibration"
+        return _titled("Calibration", self.where)
 
     def alt(self) -> str:
         """Slope and calibration in the large, and what they say."""
@@ -165,7 +171,7 @@ class FirstDecision(Display):
     @property
     def title(self) -> str:
         """What is shown."""
-        return "Net benefit"
+        return _titled("Net benefit", self.where)
 
     def _seen(self, drawn: Curve) -> np.ndarray:
         low, high = self.focus
@@ -237,7 +243,7 @@ class FirstRisks(Display):
     @property
     def title(self) -> str:
         """What is shown."""
-        return "Risks by outcome"
+        return _titled("Risks by outcome", self.where)
 
     def alt(self) -> str:
         """The medians of both classes."""

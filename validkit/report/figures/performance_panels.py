@@ -11,7 +11,7 @@ from validkit.report.figures import style
 from validkit.report.figures.base import Panels
 from validkit.report.figures.calibration import CalibrationDisplay
 from validkit.report.figures.decision import TREAT_ALL, TREAT_NONE, DecisionDisplay
-from validkit.report.figures.first_screen import first_panels
+from validkit.report.figures.first_screen import APPARENT, first_panels
 from validkit.report.figures.roc import RocDisplay, RocLine
 from validkit.report.figures.style import Stroke
 from validkit.report.records import CORRECTED, HELD_OUT, SETS, TRAINING, NotAvailable, Record, Run, labels
@@ -91,7 +91,7 @@ def first_screen(run: Run) -> Panels:
     strategies = run.evaluation.get("reference_strategies") or {}
     return first_panels(
         scores,
-        f"{run.among(where)}{', apparent' if found.where == CORRECTED else ''}",
+        f"{run.among(where)}{APPARENT if found.where == CORRECTED else ''}",
         (run.positive, run.negative),
         everybody=(strategies.get(where) or {}).get("treat_all"),
         focus=run.evaluation.get("focus") or run.setting("evaluation.decision_curve.focus"),
