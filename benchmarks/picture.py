@@ -23,7 +23,7 @@ FLAGS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="a run folder, such as runs/plnm-quick")
+    parser.add_argument("folder", type=Path, help="a run folder, such as runs/heart")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/report.png"))
     parser.add_argument("--size", default="1280,1000", help="width,height in pixels")
 

@@ -29,7 +29,7 @@ FALLBACK_RANGE = (0.0, 0.5)
 """thresholds shown where the protocol declares no range"""
 APPARENT = ", apparent"
 """ends the name of patients whom the model was fitted to"""
-WORDS = 15
+WORDS = 24
 """characters of an outcome's name"""
 
 
@@ -218,7 +218,7 @@ class FirstDecision(Display):
         )
         axes.set(xlim=(x[0], x[-1]), ylim=(-0.25 * top, 1.1 * top))
         axes.set(xlabel="Threshold probability (%)", ylabel="Net benefit per patient")
-        axes.legend(loc="upper right", fontsize=8)
+        axes.legend(loc="best", fontsize=8)
         style.head(axes, self.title)
         return figure
 
@@ -278,7 +278,7 @@ class FirstRisks(Display):
         if not math.isnan(middle):
             axes.axvline(middle, ymax=0.78, color=style.INK, linewidth=1.1, linestyle=(0, (3, 2)))
         label = f"{style.short(text.capital(word), WORDS)} (n = {text.whole(float(total))})"
-        axes.text(0.98, 0.93, label, transform=axes.transAxes, ha="right", va="top", fontsize=8.5)
+        axes.text(0.98, 0.93, label, transform=axes.transAxes, ha="right", va="top", fontsize=8)
         axes.set_ylabel("Share (%)")
         axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=""))
