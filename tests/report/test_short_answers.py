@@ -11,6 +11,7 @@ import pandas as pd
 from rich.console import Console, RenderableType
 
 from tests.commands import command
+from validkit.centre.pooling import WORDS
 from validkit.report import lines
 from validkit.report.checklists import checklist, checklist_record
 from validkit.report.short_answers import (
@@ -131,7 +132,7 @@ def test_a_pool_tells_the_mean_a_new_centre_and_who_tells_nothing(tmp_path: Path
             "other": {"auc": pooled(0.6, None, 11, None)},
         },
     }
-    said = printed(pool_answer(record, {"year": "the year"}, tmp_path))
+    said = printed(pool_answer(record, WORDS | {"year": "the year"}, tmp_path))
     rows = said.splitlines()
     assert rows[0].strip().startswith("SYNTHETIC")
     assert rows[1] == "bundle home (abababababab), 12 centres (n = 1,120, 220 events)"
@@ -141,8 +142,8 @@ def test_a_pool_tells_the_mean_a_new_centre_and_who_tells_nothing(tmp_path: Path
     assert f"! {MARKUP} tells nothing: too few events" in said
     assert rows[-1] == f"written into {tmp_path}"
     (tmp_path / "report.html").write_text("")
-    assert f"report: {tmp_path / 'report.html'}" in printed(pool_answer(record, {}, tmp_path))
-    assert "written" not in printed(pool_answer(record, {}))
+    assert f"report: {tmp_path / 'report.html'}" in printed(pool_answer(record, WORDS, tmp_path))
+    assert "written" not in printed(pool_answer(record, WORDS))
 
 
 def test_certificates_tell_the_worst_first() -> None:

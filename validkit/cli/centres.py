@@ -76,7 +76,7 @@ def pool(
     from validkit.report.lines import show
     from validkit.report.short_answers import pool_answer
 
-    show(Console(), pool_answer(record, COVARIATES, out))
+    show(Console(), pool_answer(record, WORDS | COVARIATES, out))
 
 
 def _bounds(texts: list[str], known: list[str]) -> dict[str, tuple[float | None, float | None]]:

@@ -20,14 +20,6 @@ from validkit.report.values import estimate, number
 __all__ = ["audit_answer", "certify_answer", "checklist_answer", "claims_answer", "pool_answer", "verify_answer"]
 
 AUDITED = (("auc", "AUC"), ("slope", "slope"), ("oe", "O:E"))
-POOLED = {
-    "auc": "AUC",
-    "oe": "Observed : expected",
-    "slope": "Calibration slope",
-    "calibration_in_the_large": "Calibration in the large",
-    "brier": "Brier score",
-    "net_benefit": "Net benefit",
-}
 PRINTED = ("impossible", "contradiction", "implausible", "inadequate", "missing")
 """verdicts on claims that are told one by one, the worst first"""
 MOST_MODELS = 6
@@ -88,8 +80,11 @@ def claims_answer(record: Mapping[str, Any], page: Path | None = None) -> Render
     )
 
 
-def pool_answer(record: Mapping[str, Any], covariates: Mapping[str, str], folder: Path | None = None) -> RenderableType:
-    """Centres pooled: the first model whole, the others by their AUC; covariates : in words; folder : of the record."""
+def pool_answer(record: Mapping[str, Any], words: Mapping[str, str], folder: Path | None = None) -> RenderableType:
+    """Centres pooled: the first model whole, the others by their AUC.
+
+    words : for measures and covariates; folder : of the record
+    """
     centres, judged = record["centres"], record["judged"]
     sizes = text.counts(*(sum(one[part] for one in centres) for part in ("n", "events")))
     name, measures = next(iter(record["models"].items()))
@@ -103,22 +98,22 @@ def pool_answer(record: Mapping[str, Any], covariates: Mapping[str, str], folder
     return lines.answer(
         lines.simulated() if record["synthetic"] else None,
         lines.about(f"{judged['kind']} {judged['name']} ({judged['digest'][:12]}), {len(centres)} centres", sizes),
-        lines.table(columns, [_pooled(key, found, len(centres)) for key, found in measures.items()]),
+        lines.table(columns, [_pooled(words[key], found, len(centres)) for key, found in measures.items()]),
         lines.aside(made),
         lines.fact(f"AUC of the others: {'; '.join(others)}") if others else None,
-        _regressed(measures, covariates),
+        _regressed(measures, words),
         *(lines.beware(f"{one['site']} tells nothing: {', '.join(one['withheld'])}") for one in _withheld(centres)),
         None if folder is None else _report(folder / "report.html", f"written into {folder}"),
     )
 
 
-def _pooled(key: str, found: Mapping[str, Any], everybody: int) -> list[str]:
+def _pooled(name: str, found: Mapping[str, Any], everybody: int) -> list[str]:
     at = f" at {found['threshold']:g}" if found.get("threshold") is not None else ""
     told = "" if len(found["centres"]) == everybody else f" ({len(found['centres'])} centres)"
     pooled, chance = found["pooled"], found["probability_within"]
     new = estimate(pooled["prediction"])
     return [
-        f"{POOLED[key]}{at}{told}",
+        f"{name}{at}{told}",
         text.estimate(estimate(pooled["estimate"])),
         text.interval(new) or "not known",
         text.percent(number(pooled["i2"]["value"])),
@@ -126,11 +121,11 @@ def _pooled(key: str, found: Mapping[str, Any], everybody: int) -> list[str]:
     ]
 
 
-def _regressed(measures: Mapping[str, Any], covariates: Mapping[str, str]) -> Text | None:
+def _regressed(measures: Mapping[str, Any], words: Mapping[str, str]) -> Text | None:
     """What goes with the differences between centres, where it was looked at."""
     rows = [(key, row) for key, found in measures.items() for row in found["regressions"]["rows"]]
     shown = [
-        f"{POOLED[key]} with {covariates.get(row['covariate'], row['covariate'])} "
+        f"{words[key]} with {words.get(row['covariate'], row['covariate'])} "
         f"(corrected {text.p_equals(number(row['p_adjusted']))})"
         for key, row in rows
         if number(row["p_adjusted"]) < 1 - row["slope"]["level"]
