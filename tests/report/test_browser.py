@@ -118,7 +118,16 @@ def _certificate(folder: Path) -> str:
     return certified_page(rows, summary_rows(rows), default_rows(rows), "0")
 
 
-MAKERS = {"audit": _audit, "pool": _pool, "claims": _claims, "certificate": _certificate}
+def _comparison(folder: Path) -> str:
+    from tests.comparing.folders import Study, make_run
+    from validkit.comparing import compare_runs
+    from validkit.report.compared import compared_page
+
+    other = make_run(folder / "two", Study(noise={"a": 3, "b": 2}))
+    return compared_page(compare_runs([make_run(folder / "one"), other]))
+
+
+MAKERS = {"comparison": _comparison, "audit": _audit, "pool": _pool, "claims": _claims, "certificate": _certificate}
 SORTS = ("run", *MAKERS)
 
 
