@@ -68,13 +68,17 @@ def opened(browser: Any, path: Path, size: tuple[int, int] = DESKTOP, **options:
 
 
 @pytest.fixture(scope="module")
-def pages(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def pages(
+    drawn: Path, drawn_variants: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
     """`pages("claims")`: the path of a page of that sort."""
     folder = tmp_path_factory.mktemp("pages")
 
     def path(name: str) -> Path:
         if name == "run":
             return drawn / "report.html"
+        if name == "sites":
+            return drawn_variants(name) / "report.html"
         found = folder / f"{name}.html"
         if not found.exists():
             found.write_text(MAKERS[name](folder), encoding="utf-8")
@@ -128,7 +132,7 @@ def _comparison(folder: Path) -> str:
 
 
 MAKERS = {"comparison": _comparison, "audit": _audit, "pool": _pool, "claims": _claims, "certificate": _certificate}
-SORTS = ("run", *MAKERS)
+SORTS = ("run", "sites", *MAKERS)
 
 
 # --- what is computed ------------------------------------------------------------------------------

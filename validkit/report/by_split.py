@@ -34,14 +34,15 @@ def _unit(run: Run) -> str:
 
 def _of(model: Record, run: Run) -> list[Block]:
     rows = parts(model)
-    title = f"{label(model)} by {_unit(run)}"
+    unit = _unit(run)
+    title = f"{label(model)} by {unit}"
     if len(rows) <= FEW:
-        return [_table(model, rows, title), *_between(model)]
-    whole = _table(model, rows, f"{title}, every one")
+        return [_table(model, rows, title, unit), *_between(model)]
+    whole = _table(model, rows, f"{title}, every one", unit)
     return [_spread(rows, f"{title}: {len(rows)} of them"), Details(f"{title}, every one ({len(rows)})", (whole,))]
 
 
-def _table(model: Record, rows: Sequence[Record], title: str) -> Table:
+def _table(model: Record, rows: Sequence[Record], title: str, unit: str) -> Table:
     repeats = has_repeats(rows)
     body: list[Row] = []
     methods: dict[str, set[str]] = {}
@@ -58,7 +59,7 @@ def _table(model: Record, rows: Sequence[Record], title: str) -> Table:
     notes = [_brackets(methods)]
     if model.get("pooled"):
         notes.append(_pooling(model["pooled"]))
-    return table(title, ["", "n", *(name for _, name in MEASURES)], body, notes)
+    return table(title, [text.capital(unit), "n", *(name for _, name in MEASURES)], body, notes)
 
 
 def _brackets(methods: Mapping[str, set[str]]) -> str:

@@ -153,7 +153,7 @@ def _summary(run: Run, rows: Sequence[Record]) -> Table:
         shown = [write(float(x)) for x in (np.min(values), np.median(values), np.max(values))]
         body.append([row_head(words), *(Cell(x, numeric=True) for x in shown)])
     title = f"Fits of the whole model ({len(rows)}), without that to all patients"
-    return table(title, ["", "Smallest", "Median", "Largest"], body)
+    return table(title, ["Of each fit", "Smallest", "Median", "Largest"], body)
 
 
 def _notes(rows: Sequence[Record]) -> list[Block]:

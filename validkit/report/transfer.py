@@ -168,7 +168,7 @@ def _parts(found: Record, name: str) -> Table:
         "home."
     )
     return table(
-        f"{name}: at home and here, and what makes the difference", ["", "At home", "Here", "Difference"], body, [note]
+        f"{name}: at home and here, and why they differ", ["Part", "At home", "Here", "Difference"], body, [note]
     )
 
 
@@ -202,7 +202,7 @@ def _tests(found: Record, name: str) -> Table:
     p = text.p_value(number(dig(found, "p_values.baseline")))
     what = f"calibration in the large, here less at home: {text.number(baseline.value)}"
     body.insert(-1, [Cell(PARTS["baseline"], head=True), Cell(what, wide=True), "", Cell(p, numeric=True), "normal"])
-    return table(f"{name}: the tests", ["", "What is compared", "Statistic", "p", "Method"], body)
+    return table(f"{name}: the tests", ["Part", "What is compared", "Statistic", "p", "Method"], body)
 
 
 def _p(value: float) -> str:

@@ -262,13 +262,14 @@
     const body = table.tBodies[0];
     if (!table.tHead || !body || body.rows.length < 3 || body.querySelector("[rowspan], .level")) continue;
     [...table.tHead.rows[0].cells].forEach((head, column) => {
+      if (!head.textContent.trim()) return;
       const button = make("button", { type: "button", class: "sort" });
       button.textContent = head.textContent;
       head.replaceChildren(button);
       head.setAttribute("aria-sort", "none");
       button.addEventListener("click", () => {
         const upward = head.getAttribute("aria-sort") !== "ascending";
-        for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
+        for (const other of table.tHead.querySelectorAll("[aria-sort]")) other.setAttribute("aria-sort", "none");
         head.setAttribute("aria-sort", upward ? "ascending" : "descending");
         const sorted = [...body.rows].sort((a, b) => {
           const [x, y] = [cellValue(a, column), cellValue(b, column)], [p, q] = [parseFloat(x), parseFloat(y)];
