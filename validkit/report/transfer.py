@@ -167,9 +167,8 @@ def _parts(found: Record, name: str) -> Table:
         "add up to the difference of the AUCs. Standardised: patients weighted so that their risks are spread as at "
         "home."
     )
-    return table(
-        f"{name}: at home and here, and why they differ", ["Part", "At home", "Here", "Difference"], body, [note]
-    )
+    title = f"{name}: at home and here, and what makes the difference"
+    return table(title, ["Part", "At home", "Here", "Difference"], body, [note])
 
 
 def _tests(found: Record, name: str) -> Table:
