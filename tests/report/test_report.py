@@ -92,7 +92,7 @@ def test_page_is_well_formed_self_contained_and_small(drawn, page):
     assert not names & {"link", "iframe", "object", "form"}
     assert scripts(drawn / "report.html") == SCRIPTS
     sources = [attrs["src"] for tag, attrs in page.tags if tag == "img"]
-    assert all(re.match(r"data:image/(svg\+xml|png;base64),", source) for source in sources)
+    assert all(re.match(r"data:image/(svg\+xml|webp;base64),", source) for source in sources)
     assert all(attrs["href"].startswith("#") for tag, attrs in page.tags if tag == "a")
     assert (drawn / "report.html").stat().st_size < 8e6
 
@@ -327,7 +327,7 @@ def test_heavy_figures_are_inlined_as_png_and_the_page_stays_small(run_folder, e
     svg = (run_folder / "figures" / "05-roc-radiomics-training.svg").stat().st_size
     assert svg > 200_000
     assert page.stat().st_size < 8e6
-    assert "data:image/png" in page.read_text(encoding="utf-8")
+    assert "data:image/webp" in page.read_text(encoding="utf-8")
 
 
 def test_json_on_disk_is_not_touched(drawn, complete_run):

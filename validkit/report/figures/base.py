@@ -19,7 +19,7 @@ from validkit.report.figures import style
 SCREEN_DPI = 160
 PRINT_DPI = 300
 HEAVY_SVG = 200_000
-"""characters of SVG above which a page holds the PNG instead"""
+"""characters of SVG above which a page holds the raster picture instead"""
 COLUMN_MM, PAGE_MM = 85, 180
 """widths of a journal's column and of its page"""
 
