@@ -33,7 +33,7 @@ from validkit.report.records import NotAvailable, Run, dig
 from validkit.report.sections import sections
 from validkit.report.subject import subject_title
 
-WEBP_QUALITY = 88
+WEBP_QUALITY = 75
 GLYPHS = "Some characters have no glyph in the font of the figures; the tables spell them."
 
 

@@ -15,7 +15,7 @@ from validkit.report.figures.selection import LOWERS, RAISES, LassoCvDisplay, La
 from validkit.report.records import NotAvailable, Record, Run
 from validkit.report.values import count, number, numbers
 
-MOST_SALIENCY = 12
+MOST_SALIENCY = 8
 
 
 # --- features and their selection --------------------------------------------------------------
