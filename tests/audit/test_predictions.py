@@ -309,6 +309,7 @@ def test_clusters_are_drawn_and_not_rows(tmp_path: Path) -> None:
 def test_large_tables_give_whole_numbers_and_curves_of_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judging, "LARGE", 500)
     monkeypatch.setattr("validkit.audit.predictions.auditing.LARGE", 500)
+    monkeypatch.setattr(judging, "MOST_POINTS", 100)
     table = patients(3000)
     found = audited(table, tmp_path, Roles("y", ("risk",)), setting=Evaluation())
     one = found["sets"]["all"]["models"]["risk"]
@@ -316,6 +317,10 @@ def test_large_tables_give_whole_numbers_and_curves_of_a_part(tmp_path: Path, mo
         assert one[key]["value"] == function(table["y"], table["risk"]).value
     assert one["measures"]["calibration_slope"] == one["slope"]
     assert one["measures"]["ici"]["note"].endswith("of 500 rows drawn at random")
+    roc = one["roc"]
+    assert len(roc["x"]) == len(roc["low"]) == 100
+    assert (roc["x"][0], roc["y"][0], roc["x"][-1], roc["y"][-1]) == (0, 0, 1, 1)
+    assert "100 of 501 points" in roc["note"]
     assert found["replicates"] == 0
 
 

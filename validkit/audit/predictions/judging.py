@@ -15,12 +15,14 @@ from validkit.audit.predictions.reading import Audited, Labels
 from validkit.judging import Operating, grid, judge
 from validkit.sections import Evaluation
 from validkit.stats.intervals import z_of
-from validkit.stats.results import Estimate
+from validkit.stats.results import Curve, Estimate
 
 __all__ = ["LARGE", "Judged", "Judging", "judge_table"]
 
 LARGE = 200_000
 """rows above which curves, distances from calibration and bootstraps take a random LARGE of them"""
+MOST_POINTS = 5_000
+"""points of a ROC curve that is kept of such rows"""
 LEAST = 10
 """events and non-events below which a group is named as too small to judge"""
 POWER = 0.8
@@ -159,7 +161,17 @@ def _whole(
         name: found.get({v: k for k, v in REGISTERED.items()}.get(name, name), _noted(old, note))
         for name, old in result["measures"].items()
     }
-    return {**result, **found, "measures": measures}
+    return {**result, **found, "roc": _thinned(result["roc"]), "measures": measures}
+
+
+def _thinned(curve: Any) -> Any:
+    """A curve of so many points with MOST_POINTS of them, the first and the last among these, and a note."""
+    if not isinstance(curve, Curve) or curve.x.size <= MOST_POINTS:
+        return curve
+    kept = np.unique(np.linspace(0, curve.x.size - 1, MOST_POINTS).round().astype(np.intp))
+    ends = {name: getattr(curve, name)[kept] for name in ("x", "y", "low", "high")}
+    note = "; ".join(part for part in (curve.note, f"{len(kept):,} of {curve.x.size:,} points") if part)
+    return replace(curve, **ends, note=note)
 
 
 def _noted(estimate: Any, note: str) -> Any:
