@@ -201,3 +201,13 @@ def load_arrays(data: bytes) -> dict[str, np.ndarray]:
 
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
+
+
+def dig(mapping: Mapping[str, Any], path: str, default: Any = None) -> Any:
+    """The value under a dotted path of nested mappings, or `default`."""
+    value: Any = mapping
+    for key in path.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return default
+        value = value[key]
+    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,17 +9,15 @@ from scipy.special import expit
 
 from validkit import stats
 from validkit.certify.cells import Cell
-from validkit.certify.tally import OWN, Found, less
+from validkit.certify.tally import OWN, UNDEFINED, Found, less
 from validkit.errors import StageError
 from validkit.simulation import LogisticPopulation
 from validkit.stats.membership import sd_error
-from validkit.stats.results import Estimate
 
 __all__ = ["alike", "centres", "cross_validated", "imputed", "optimism"]
 
 MEASURES = ("auc", "brier")
 FOLDS, REPEATS, IMPUTATIONS = 5, 3, 10
-UNDEFINED = Estimate(math.nan)
 
 
 def optimism(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:

@@ -12,7 +12,7 @@ from typing import Any
 from validkit.certify.cells import Cell
 from validkit.certify.tally import Key, Tally, truth_of
 
-__all__ = ["COLUMNS", "SUMMARY", "coverage_rows", "read_csv", "summary_rows", "verdict", "write_csv"]
+__all__ = ["COLUMNS", "SUMMARY", "coverage_rows", "read_csv", "summary_rows", "verdict", "verdict_counts", "write_csv"]
 
 SETTINGS = ("kind", "n", "prevalence", "auc", "intercept", "slope", "auc_b", "correlation", "sites", "tau", "icc")
 COLUMNS = (
@@ -89,15 +89,20 @@ def summary_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for (kind, sort, measure, method), some in by.items():
         shares = [row["share"] for row in some if not math.isnan(row["share"])]
-        counts = [sum(row["verdict"].startswith(word) for row in some) for word in ("inside", "near", "failing")]
         found.append(
             {
                 "kind": kind, "sort": sort, "measure": measure, "method": method, "cells": len(some),
-                "inside": counts[0], "near": counts[1], "failing": counts[2],
+                **verdict_counts(some),
                 "least": min(shares, default=math.nan), "largest": max(shares, default=math.nan),
             }
         )  # fmt: skip
     return found
+
+
+def verdict_counts(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many rows are inside, near and failing."""
+    said = [str(row["verdict"]) for row in rows]
+    return {word: sum(one.startswith(word) for one in said) for word in ("inside", "near", "failing")}
 
 
 def write_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = COLUMNS) -> str:

@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 from validkit.certify.cells import Cell
 from validkit.stats.results import Estimate, TestResult
 
-__all__ = ["ALPHA", "MARGIN", "OWN", "TOLD", "Found", "Tally", "add", "less", "merged", "truth_of"]
+__all__ = ["ALPHA", "MARGIN", "OWN", "TOLD", "UNDEFINED", "Found", "Tally", "add", "less", "merged", "truth_of"]
 
 ALPHA = 0.05
 Key = tuple[str, str]
@@ -20,6 +20,22 @@ Found = Mapping[Key, Estimate | TestResult]
 DIFFERENCE, ZERO = " difference", " is zero"
 OWN = " of the fitted model"
 """ends a measure whose target is another in every sample: intervals are told less their target, which is 0 then"""
+UNDEFINED = Estimate(math.nan)
+NOTHING = {
+    "concordance_gap",
+    "logit(AUC) of a new site",
+    "effect of an idle covariate",
+    "effect of an idle covariate is zero",
+    "whole ROC curve",
+    "whole decision curve",
+    "whole difference of decision curves",
+    "observed share of a risk group",
+    "means of two centres are the same",
+    "spreads of two centres are the same",
+    "effects at two centres are the same",
+    "ways of making a model are alike",
+}
+"""measures whose truth is 0 in every cell"""
 MARGIN, TOLD = 0.05, " at the margin"
 """what is lost at most where models are alike; where they are not, the margin is their difference"""
 
@@ -91,23 +107,13 @@ def truth_of(cell: Cell, truths: Mapping[str, float], measure: str) -> float:
     """The true value of a measure in a cell; for a test, that of what it supposes to be zero."""
     special = {
         "model_based_concordance": cell.auc,
-        "concordance_gap": 0.0,
         "logit(AUC) over sites": math.log(cell.auc / (1 - cell.auc)) if cell.auc else math.nan,
-        "logit(AUC) of a new site": 0.0,
-        "effect of an idle covariate": 0.0,
-        "effect of an idle covariate is zero": 0.0,
-        "whole ROC curve": 0.0,
-        "whole decision curve": 0.0,
-        "whole difference of decision curves": 0.0,
         "decision curves are the same": cell.auc - cell.auc_b,
         "areas of three models are the same": cell.auc - cell.auc_b,
-        "observed share of a risk group": 0.0,
-        "means of two centres are the same": 0.0,
-        "spreads of two centres are the same": 0.0,
-        "effects at two centres are the same": 0.0,
-        "ways of making a model are alike": 0.0,
         "kappa is zero": cell.icc,
     }
+    if measure in NOTHING:
+        return 0.0
     if measure.endswith(OWN):
         return 0.0
     if measure.endswith(TOLD):

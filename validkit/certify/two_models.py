@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,9 @@ import numpy as np
 from validkit import stats
 from validkit.certify.cells import Cell
 from validkit.certify.one_model import FOCUS, net_benefits, whole
-from validkit.certify.tally import MARGIN, TOLD, Found
-from validkit.stats.results import Estimate
+from validkit.certify.tally import MARGIN, TOLD, UNDEFINED, Found
 
 __all__ = ["curve_difference", "margins", "more_resampled", "nri_parts", "three_models"]
-
-UNDEFINED = Estimate(math.nan)
 
 
 def nri_parts(sample: Any, cell: Cell, rng: np.random.Generator) -> Found:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -119,16 +116,9 @@ def comparison(
 
 def _sized(study: str, found: SampleSize, method: str) -> dict[str, Any]:
     """What the criteria come to."""
-    return {
-        "study": study,
-        "n": found.n,
-        "events": found.n_events,
-        "binding": found.binding,
-        "criteria": [_plain(asdict(one)) for one in found.criteria],
-        "assumptions": _plain(found.assumptions),
-        "method": method,
-        "note": found.note,
-    }
+    told = found.to_dict()
+    kept = {key: told[key] for key in ("n", "binding", "criteria", "assumptions", "note")}
+    return {"study": study, "events": found.n_events, "method": method, **kept}
 
 
 def _tell(record: dict[str, Any], as_json: bool) -> None:
@@ -155,14 +145,3 @@ def _tell(record: dict[str, Any], as_json: bool) -> None:
             lines.beware(record["note"]) if record["note"] else None,
         ),
     )
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """NaN and infinity as null, and what is no number, text or truth value as text."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, float):
-            found[key] = value if math.isfinite(value) else None
-        else:
-            found[key] = value if value is None or isinstance(value, (int, str, bool)) else str(value)
-    return found

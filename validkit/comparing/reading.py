@@ -15,6 +15,7 @@ from validkit.errors import InputError
 from validkit.evaluate.tables import SETS, complete
 from validkit.plan import HELD_OUT, TRAINING
 from validkit.samples import distinct_names
+from validkit.store import dig
 from validkit.verify import failed, verify_run
 
 WANTED = "give the folder of a finished run, as `validkit run` leaves it"
@@ -84,15 +85,6 @@ class Finished:
             part: tuple(sorted(rows["patient"].unique()))
             for part, rows in ((HELD_OUT, self.held_out), (TRAINING, training))
         }
-
-
-def dig(record: Any, path: str) -> Any:
-    """The value under a dotted path of nested mappings, or None."""
-    for key in path.split("."):
-        if not isinstance(record, Mapping) or key not in record:
-            return None
-        record = record[key]
-    return record
 
 
 def run_names(folders: Sequence[Path]) -> list[str]:

@@ -13,7 +13,7 @@ from validkit.report.figures.base import Panels, Plate
 from validkit.report.figures.catalogue import FIRST, HOW_TO_READ
 from validkit.report.figures.decision import TREAT_ALL, DecisionDisplay
 from validkit.report.figures.first_screen import first_panels
-from validkit.report.figures.flow_panels import rows_flow
+from validkit.report.figures.flow_panels import event_of, rows_flow
 from validkit.report.figures.forest import ForestDisplay
 from validkit.report.figures.performance_panels import calibration_of, roc_of
 from validkit.report.frontpage import card, pairs_sentence
@@ -82,10 +82,7 @@ def _answer(record: Record) -> Answer:
     """The first model on the rows that answer, and how many questions found something."""
     one = record["sets"][record["primary"]]
     scores = one["models"][record["reference"]]
-    among, event = (
-        _named(record, record["primary"]).removeprefix("all "),
-        f"{record['roles']['outcome']} = {record['roles']['event'] or 1}",
-    )
+    among, event = _named(record, record["primary"]).removeprefix("all "), event_of(record["roles"])
     auc = estimate(scores.get("auc"))
     counts, asked = record["counts"], sum(record["counts"].values())
     found = f"{asked} questions were asked: {counts['fail']} failed, {counts['concern']} raised a concern."
@@ -167,7 +164,7 @@ def _sections(record: Record, figure: Mapping[str, FigureBlock]) -> list[Section
 def _curves(record: Record) -> list[Block]:
     """Curves to toggle and a threshold of one's own, of models that give risks."""
     one, (models, strokes, risks) = record["sets"][record["primary"]], _models(record)
-    event = f"{record['roles']['outcome']} = {record['roles']['event'] or 1}"
+    event = event_of(record["roles"])
     reference = str(record["reference"])
     return [
         *attempt(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from validkit.certify.table import verdict_counts
 from validkit.report import text
 from validkit.report.html import Document, render_document
 from validkit.report.page import Answer, Block, Cell, Details, Notice, Row, Section, Text, row_head, table
@@ -70,11 +71,9 @@ def certified_page(
 
 def _sentence(rows: Iterable[Mapping[str, Any]]) -> str:
     judged = [row for row in rows if row["verdict"]]
-    shares = {
-        word: sum(str(row["verdict"]).startswith(word) for row in judged) for word in ("inside", "near", "failing")
-    }
+    counts = verdict_counts(judged)
     total = max(len(judged), 1)
-    told = ", ".join(f"{text.percent(shares[word] / total)} {word}" for word in shares)
+    told = ", ".join(f"{text.percent(n / total)} {word}" for word, n in counts.items())
     return f"Of {text.whole(len(judged))} intervals and tests in populations of known truth, {told}."
 
 

@@ -78,9 +78,9 @@ def beware(words: str, kind: str = "") -> Text:
     return Text.assemble(("! ", "bold yellow"), (f"{kind}: " if kind else "", "bold red"), (words, "yellow"))
 
 
-def accepted(words: str) -> Text:
-    """Whether what was asked for ahead was shown; a warning unless all of it was. words : of `acceptance`."""
-    return fact(words) if words.startswith("acceptance: met") else beware(text.clean(words))
+def accepted(words: str, state: str) -> Text:
+    """Whether what was asked for ahead was shown; a warning unless all of it was. Both of `acceptance`."""
+    return fact(words) if state == "good" else beware(text.clean(words))
 
 
 def short(words: str) -> str:

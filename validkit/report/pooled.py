@@ -177,7 +177,7 @@ def _pooled(name: str, measures: Mapping[str, Any]) -> Table:
         rows.append(
             [
                 row_head(f"{SCALES[key].name}{at}", sub=f"{len(one['centres'])} centres"),
-                Cell("", note=lacking) if not pooled else measure(estimate(pooled["estimate"]), SCALES[key].name),
+                measure(estimate(pooled["estimate"]), SCALES[key].name),
                 Cell(text.interval(new) if new.has_interval else text.DASH, note=new.note or lacking, numeric=True),
                 measure(estimate(pooled["tau2"]), "variance between centres", text.fine),
                 Cell(text.percent(number(pooled["i2"].get("value"))), numeric=True),

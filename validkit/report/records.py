@@ -8,13 +8,14 @@ import tomllib
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from validkit.errors import InputError
+from validkit.store import dig as dig
 
 TRAINING, CROSS_FITTED, HELD_OUT, CORRECTED = "training", "training-cross-fitted", "held-out", "corrected"
 SETS = {
@@ -165,6 +166,16 @@ class Run:
         return str(evaluation.get("primary") or HELD_OUT) if isinstance(evaluation, Record) else HELD_OUT
 
     @property
+    def focus(self) -> Any:
+        """The range of thresholds that was declared to matter; None where none was."""
+        return self.evaluation.get("focus") or self.setting("evaluation.decision_curve.focus")
+
+    @property
+    def strategies(self) -> Mapping[str, Any]:
+        """Set -> the curves of treating all and of treating none."""
+        return self.evaluation.get("reference_strategies") or {}
+
+    @property
     def reference(self) -> Record | None:
         """The model that the protocol compares the others with, and that the first page is about."""
         name = str(self.setting("evaluation.compare.reference") or "nomogram")
@@ -215,6 +226,10 @@ class Run:
 
     def integrity(self) -> tuple[list[str], list[str]]:
         """Record files that run.json lists: (those whose digest agrees, what is wrong with the others)."""
+        return self._integrity
+
+    @cached_property
+    def _integrity(self) -> tuple[list[str], list[str]]:
         sound, wrong = [], []
         for name, expected in sorted((self.info.get("files") or {}).items()):
             path = self.folder / name
@@ -243,16 +258,6 @@ def labels(models: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     heads = {label.partition(": ")[0] for label in found.values() if ": " in label}
     common = len(heads) == 1 and len(found) > 1 and all(": " in label for label in found.values())
     return {name: label.partition(": ")[2] if common else label for name, label in found.items()}
-
-
-def dig(mapping: Mapping[str, Any], path: str, default: Any = None) -> Any:
-    """The value under a dotted path of nested mappings, or `default`."""
-    value: Any = mapping
-    for key in path.split("."):
-        if not isinstance(value, Mapping) or key not in value:
-            return default
-        value = value[key]
-    return value
 
 
 def need(value: Any, what: str) -> Any:

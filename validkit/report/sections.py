@@ -275,8 +275,8 @@ def _curves(run: Run) -> Widget:
         {where: run.sets[where] for where in DRAWN_SETS},
         first=run.primary,
         reference=None if reference is None else str(reference["name"]),
-        strategies=run.evaluation.get("reference_strategies") or {},
-        focus=run.evaluation.get("focus") or run.setting("evaluation.decision_curve.focus"),
+        strategies=run.strategies,
+        focus=run.focus,
         replaces=("12-roc-models", "13-calibration", "14-decision-curves"),
     )
 

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from validkit.report import lines, text
-from validkit.report.acceptance import criteria_line
+from validkit.report.acceptance import criteria_line, told
 from validkit.report.values import estimate, number
 
 __all__ = ["audit_answer", "certify_answer", "checklist_answer", "claims_answer", "pool_answer", "verify_answer"]
@@ -42,7 +42,7 @@ def audit_answer(record: Mapping[str, Any], page: Path | None = None) -> Rendera
         lines.table(["model", *(words for _, words in AUDITED)], models),
         lines.aside(f"{others} more models {elsewhere}; {made}" if others else made),
         lines.fact(_counted("questions", record["counts"])),
-        lines.accepted(criteria_line(accepted)) if accepted else None,
+        lines.accepted(criteria_line(accepted), told(accepted)[1]) if accepted else None,
         *lines.bewares(_audited(record), elsewhere),
         _report(page),
     )
@@ -144,8 +144,10 @@ def certify_answer(
     rows: Sequence[Mapping[str, Any]], summary: Sequence[Mapping[str, Any]], written: Sequence[Path]
 ) -> RenderableType:
     """How often methods keep what they promise, and those that fail; rows, summary : of the coverage table."""
+    from validkit.certify.table import verdict_counts
+
     judged = [row for row in rows if row["verdict"]]
-    told = {word: sum(str(row["verdict"]).startswith(word) for row in judged) for word in ("inside", "near", "failing")}
+    counts = verdict_counts(judged)
     sizes = sorted({int(row["simulations"]) for row in rows})
     many = " to ".join(f"{n:,}" for n in dict.fromkeys((sizes[0], sizes[-1]))) if sizes else "no"
     failing = sorted((one for one in summary if one["failing"]), key=lambda one: -one["failing"] / one["cells"])
@@ -160,7 +162,7 @@ def certify_answer(
     return lines.answer(
         lines.about(f"{len(summary)} methods in {len(judged)} rows", f"{many} simulations each"),
         lines.fact(
-            f"{told['inside']} inside 94 to 96 %, {told['near']} near (92.5 to 97.5 %), {told['failing']} failing"
+            f"{counts['inside']} inside 94 to 96 %, {counts['near']} near (92.5 to 97.5 %), {counts['failing']} failing"
         ),
         *lines.bewares(found, "in the tables"),
         lines.where("written: " + ", ".join(map(str, written))),

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from validkit.report import lines, text
-from validkit.report.acceptance import acceptance_line, declared
+from validkit.report.acceptance import acceptance_line, declared, verdict_of
 from validkit.report.frontpage import design_words, headline, opening_words, sentinel_words
 from validkit.report.notices import deviations, notices
 from validkit.report.records import NotAvailable, Run, dig, read_run
@@ -58,7 +58,10 @@ def _binding(run: Run) -> list[Text]:
         found.append(f"{dig(run.info, 'sealed.sentence')}; {opening_words(run)}")
     if run.info.get("sentinels"):
         found.append(f"sentinels: {sentinel_words(run).lower().rstrip('.')}")
-    return [*map(lines.fact, found), *([lines.accepted(acceptance_line(run))] if declared(run) else [])]
+    return [
+        *map(lines.fact, found),
+        *([lines.accepted(acceptance_line(run), verdict_of(run)[1])] if declared(run) else []),
+    ]
 
 
 def _numbers(run: Run) -> RenderableType:

@@ -95,6 +95,12 @@ class Curve:
         """Whether a band was recorded."""
         return len(self.low) == len(self.high) == len(self.x) and bool(np.isfinite(self.low).any())
 
+    @property
+    def limits(self) -> dict[str, np.ndarray]:
+        """The band's low and high at every point; NaN where none was recorded."""
+        nothing = np.full(len(self.x), np.nan)
+        return {"low": self.low, "high": self.high} if self.has_band else {"low": nothing, "high": nothing}
+
 
 def estimate(record: Mapping[str, Any] | None) -> Estimate:
     """An `Estimate.to_dict()` read back; null gives NaN and the note "not recorded"."""

@@ -141,7 +141,7 @@ def thresholds(run: Run, model: Record, where: str) -> Table:
 
 
 def _treat_all(run: Run, where: str, threshold: float) -> float:
-    drawn = curve(((run.evaluation.get("reference_strategies") or {}).get(where) or {}).get("treat_all"))
+    drawn = curve((run.strategies.get(where) or {}).get("treat_all"))
     if drawn is None:
         return math.nan
     hit = np.flatnonzero(np.isclose(drawn.x, threshold, atol=1e-9))

@@ -63,6 +63,11 @@ def panels(low: float, high: float, breaks: tuple[float, ...] = ()) -> tuple[Flo
 def _possible(auc: float, prevalence: float) -> None:
     if not 0.5 < auc < 1:
         raise InputError(f"`auc` must lie between 0.5 and 1 (a right risk is never worse than chance), not {auc!r}")
+    check_prevalence(prevalence)
+
+
+def check_prevalence(prevalence: float) -> None:
+    """Refuse a share that leaves out either outcome."""
     if not 0 < prevalence < 1:
         raise InputError(f"`prevalence` must lie strictly between 0 and 1, not {prevalence!r}")
 

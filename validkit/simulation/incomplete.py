@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtr
 
 from validkit.errors import InputError
+from validkit.simulation.families import check_prevalence
 
 __all__ = ["IncompletePatients"]
 
@@ -37,8 +38,7 @@ class IncompletePatients:
 
     def __post_init__(self) -> None:
         last = len(self.coefficients) - 1
-        if not 0 < self.prevalence < 1:
-            raise InputError(f"`prevalence` must lie strictly between 0 and 1, not {self.prevalence!r}")
+        check_prevalence(self.prevalence)
         if not -1 / last < self.correlation < 1:
             raise InputError(f"`correlation` of {last + 1} predictors must lie in ({-1 / last:.3g}, 1)")
         if not self.missing or any(not 0 <= j < last for j in self.missing):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from validkit.errors import InputError
-from validkit.simulation.families import panels
+from validkit.simulation.families import check_prevalence, panels
 
 __all__ = ["Graders", "Raters", "Readers"]
 
@@ -72,8 +72,7 @@ class Raters:
     prevalence: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.prevalence < 1:
-            raise InputError(f"`prevalence` must lie strictly between 0 and 1, not {self.prevalence!r}")
+        check_prevalence(self.prevalence)
         if not -1 < self.kappa < 1 or min(self.shares) < 0:
             raise InputError(f"no two raters of prevalence {self.prevalence} agree with kappa {self.kappa!r}")
 

@@ -117,8 +117,7 @@ class CalibrationDisplay(Display):
         """part, risk, value, low, high, n: the curve, the groups, and patients by outcome from each risk on."""
         parts = []
         if self.curve is not None:
-            ends = [self.curve.low, self.curve.high] if self.curve.has_band else [np.nan, np.nan]
-            drawn = {"risk": self.curve.x, "value": self.curve.y, "low": ends[0], "high": ends[1]}
+            drawn = {"risk": self.curve.x, "value": self.curve.y, **self.curve.limits}
             parts.append(pd.DataFrame({"part": "curve", **drawn}))
         parts.append(pd.DataFrame(self.groups.reshape(-1, 5), columns=["risk", "value", "low", "high", "n"]))
         parts[-1].insert(0, "part", "group")

@@ -80,7 +80,7 @@ class DecisionDisplay(Display):
         """model, threshold, net_benefit, and low and high of the band that is drawn."""
         parts = []
         for label, _, c in self.lines:
-            ends = [c.low, c.high] if label == self.banded and c.has_band else [np.nan, np.nan]
-            drawn = {"threshold": c.x, "net_benefit": c.y, "low": ends[0], "high": ends[1]}
+            ends = c.limits if label == self.banded else {"low": np.nan, "high": np.nan}
+            drawn = {"threshold": c.x, "net_benefit": c.y, **ends}
             parts.append(pd.DataFrame({"model": label, **drawn}))
         return stack(parts)

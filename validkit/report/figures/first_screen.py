@@ -147,8 +147,7 @@ class FirstCalibration(Display):
         """part, risk, value, low, high: the curve, the groups, and patients from each risk on."""
         parts = []
         if self.smooth is not None:
-            ends = [self.smooth.low, self.smooth.high] if self.smooth.has_band else [math.nan, math.nan]
-            columns = {"risk": self.smooth.x, "value": self.smooth.y, "low": ends[0], "high": ends[1]}
+            columns = {"risk": self.smooth.x, "value": self.smooth.y, **self.smooth.limits}
             parts.append(pd.DataFrame({"part": "curve", **columns}))
         if len(self.groups):
             parts.append(pd.DataFrame(self.groups, columns=["risk", "value", "low", "high"]).assign(part="group"))
@@ -173,10 +172,12 @@ class FirstDecision(Display):
         """What is shown."""
         return _titled("Net benefit", self.where)
 
-    def _seen(self, drawn: Curve) -> np.ndarray:
+    @property
+    def _seen(self) -> np.ndarray:
+        """Which thresholds of the model's curve are shown: those that matter, else all."""
         low, high = self.focus
-        seen = (drawn.x >= low - 1e-9) & (drawn.x <= high + 1e-9)
-        return np.asarray(seen if seen.sum() > 1 else np.ones(len(drawn.x), dtype=bool))
+        seen = (self.model.x >= low - 1e-9) & (self.model.x <= high + 1e-9)
+        return np.asarray(seen if seen.sum() > 1 else np.ones(len(self.model.x), dtype=bool))
 
     def alt(self) -> str:
         """Over how much of the range the model has the highest net benefit."""
@@ -185,7 +186,7 @@ class FirstDecision(Display):
         return f"Decision curve, {self.where}, over {known} of {low} to {high}. {self._says()}"
 
     def _says(self) -> str:
-        seen = self._seen(self.model)
+        seen = self._seen
         y = self.model.y[seen]
         best = np.maximum(0.0, self._all_at(self.model.x[seen]))
         known = np.isfinite(y) & np.isfinite(best)
@@ -203,19 +204,17 @@ class FirstDecision(Display):
         """One panel."""
         figure = style.blank(*SIZE)
         axes = figure.subplots()
-        seen = self._seen(self.model)
+        seen = self._seen
         x, y = 100 * self.model.x[seen], self.model.y[seen]
         if self.model.has_band:
             axes.fill_between(x, self.model.low[seen], self.model.high[seen], color=style.INK, alpha=0.12, linewidth=0)
         axes.plot(x, y, color=style.INK, linewidth=1.9, label="Model")
-        lines = [(TREAT_NONE, np.zeros_like(x), "Treat none")]
-        if self.everybody is not None:
-            lines.append((TREAT_ALL, self._all_at(x / 100), "Treat all"))
-        for stroke, values, label in lines:
+        everybody = self._all_at(x / 100)
+        rules = [(TREAT_NONE, np.zeros_like(x), "Treat none")]
+        rules += [] if self.everybody is None else [(TREAT_ALL, everybody, "Treat all")]
+        for stroke, values, label in rules:
             axes.plot(x, values, color=stroke.colour, linestyle=stroke.dash, linewidth=stroke.width, label=label)
-        top = max(
-            [0.02, *(float(v) for v in y if math.isfinite(v)), *([float(lines[-1][1][0])] if len(lines) > 1 else [])]
-        )
+        top = max(0.02, float(everybody[0]), *(float(v) for v in y if math.isfinite(v)))
         axes.set(xlim=(x[0], x[-1]), ylim=(-0.25 * top, 1.1 * top))
         axes.set(xlabel="Threshold probability (%)", ylabel="Net benefit per patient")
         axes.legend(loc="best", fontsize=8)
@@ -224,12 +223,10 @@ class FirstDecision(Display):
 
     def frame(self) -> pd.DataFrame:
         """threshold, model, low, high, treat_all."""
-        seen = self._seen(self.model)
-        ends = [self.model.low[seen], self.model.high[seen]] if self.model.has_band else [math.nan, math.nan]
+        seen = self._seen
+        ends = {name: values[seen] for name, values in self.model.limits.items()}
         x = self.model.x[seen]
-        return pd.DataFrame(
-            {"threshold": x, "model": self.model.y[seen], "low": ends[0], "high": ends[1], "treat_all": self._all_at(x)}
-        )
+        return pd.DataFrame({"threshold": x, "model": self.model.y[seen], **ends, "treat_all": self._all_at(x)})
 
 
 @dataclass(frozen=True, repr=False)
@@ -258,21 +255,21 @@ class FirstRisks(Display):
         figure = style.blank(*SIZE)
         figure.set_layout_engine("none")  # of two equal panels the constrained one makes bytes that do not repeat
         rows = figure.subplots(2, 1, sharex=True, sharey=True, gridspec_kw=MARGINS)
-        looks = ((self.risks.event, style.EVENT, ""), (self.risks.no_event, style.NO_EVENT, ""))
-        for axes, (counts, colour, hatch), word in zip(rows, looks, self.words, strict=True):
-            self._half(axes, counts, colour, hatch, word)
-        highest = max(float((counts / max(counts.sum(), 1)).max()) for counts, _, _ in looks)
+        looks = ((self.risks.event, style.EVENT), (self.risks.no_event, style.NO_EVENT))
+        for axes, (counts, colour), word in zip(rows, looks, self.words, strict=True):
+            self._half(axes, counts, colour, word)
+        highest = max(float((counts / max(counts.sum(), 1)).max()) for counts, _ in looks)
         rows[0].set(xlim=(0, _end(self.risks.top)), ylim=(0, 1.45 * max(highest, 0.01)))
         rows[1].set_xlabel("Predicted risk")
         style.head(rows[0], self.title)
         return figure
 
-    def _half(self, axes: Axes, counts: np.ndarray, colour: str, hatch: str, word: str) -> None:
+    def _half(self, axes: Axes, counts: np.ndarray, colour: str, word: str) -> None:
         total = counts.sum()
         shares = counts / total if total > 0 else counts
         axes.bar(
             self.risks.edges[:-1], shares, np.diff(self.risks.edges), align="edge", color=colour, edgecolor="white",
-            linewidth=0.4, hatch=hatch,
+            linewidth=0.4,
         )  # fmt: skip
         middle = self.risks.middle(counts)
         if not math.isnan(middle):

@@ -220,6 +220,11 @@ def _lost(run: Run, n: int | None) -> list[str]:
 # --- an audit's rows -------------------------------------------------------------------------------------------
 
 
+def event_of(roles: Mapping[str, Any]) -> str:
+    """What an audited table calls the event: `y = 1`."""
+    return f"{roles['outcome']} = {roles['event'] or 1}"
+
+
 def rows_flow(record: Record) -> Panels:
     """The rows of an audited table, from the file to those that are judged, by set where a column tells sets."""
     roles, sets = record["roles"], record["sets"]
@@ -237,7 +242,7 @@ def rows_flow(record: Record) -> Panels:
         analysed=Box("Complete", n, sum(events)) if several else replace(judged[0], name="Complete, all judged"),
         arms=arms_of(judged, "Judged") if several else (),
         unit="rows",
-        event=f"{roles['outcome']} = {roles['event'] or 1}",
+        event=event_of(roles),
     )
     return [("", display)]
 

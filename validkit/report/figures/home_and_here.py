@@ -105,7 +105,7 @@ def home_and_here(run: Run) -> Panels:
     there, here = curve(home.get("decision")), curve(scores.get("decision"))
     if there is not None and here is not None:
         rest = [("At home", HOME, there), ("Here", HERE, here)]
-        all_here = curve(((run.evaluation.get("reference_strategies") or {}).get(HELD_OUT) or {}).get("treat_all"))
+        all_here = curve((run.strategies.get(HELD_OUT) or {}).get("treat_all"))
         rest += [("Treat all, here", TREAT_ALL, all_here)] if all_here is not None else []
         cut = (run.stage("bundle").get("thresholds") or {}).get(name)
         axes = ("Threshold probability (%)", "Net benefit per patient")

@@ -88,13 +88,12 @@ def first_screen(run: Run) -> Panels:
     where, scores = found.where, found.scores
     if where == CORRECTED:  # curves are corrected by no design
         where, scores = TRAINING, found.model["sets"].get(TRAINING) or Record()
-    strategies = run.evaluation.get("reference_strategies") or {}
     return first_panels(
         scores,
         f"{run.among(where)}{APPARENT if found.where == CORRECTED else ''}",
         (run.positive, run.negative),
-        everybody=(strategies.get(where) or {}).get("treat_all"),
-        focus=run.evaluation.get("focus") or run.setting("evaluation.decision_curve.focus"),
+        everybody=(run.strategies.get(where) or {}).get("treat_all"),
+        focus=run.focus,
     )
 
 
@@ -144,8 +143,7 @@ def decision(run: Run) -> Panels:
     """Decision curves of the models compared, one panel a set."""
     models, reference = run.compared(), run.reference
     strokes = strokes_of(run, models)
-    focus = run.evaluation.get("focus") or run.setting("evaluation.decision_curve.focus")
-    strategies = run.evaluation.get("reference_strategies") or {}
+    focus = run.focus
     panels: Panels = []
     for where in DRAWN_SETS:
         lines: list[tuple[str, Stroke, Curve]] = []
@@ -159,7 +157,7 @@ def decision(run: Run) -> Panels:
                 label = text.clean(model.get("label") or model["name"])
                 lines.append((label, strokes[model["name"]], drawn))
                 banded = label if model is reference else banded
-        references = strategies.get(where) or {}
+        references = run.strategies.get(where) or {}
         for key, label, stroke in (("treat_all", "Treat all", TREAT_ALL), ("treat_none", "Treat none", TREAT_NONE)):
             drawn = curve(references.get(key))
             if drawn is not None and lines:
